@@ -21,8 +21,9 @@ const KEY_IMAGE_SERIES: u32 = 9003;
 
 /// The objects of one report.
 pub struct Objects {
-    /// Comprehensive 3D SR, TID 1500.
-    pub report: ResultObject,
+    /// Comprehensive 3D SR, TID 1500; `None` where no organ was found in the images, because then there is
+    /// nothing that was found or found absent.
+    pub report: Option<ResultObject>,
     /// Binary segmentation; `None` without findings, because a segmentation cannot be empty.
     pub segmentation: Option<ResultObject>,
     /// A Secondary Capture for each key image, in the order of the findings.
@@ -85,7 +86,7 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
         .to_object(&context)
     });
 
-    let findings = (1..).zip(&report.findings).map(|(segment, finding)| sr::Finding {
+    let findings: Vec<_> = (1..).zip(&report.findings).map(|(segment, finding)| sr::Finding {
         tracking_id: finding.tracking_id(),
         tracking_uid: finding.tracking_uid.clone(),
         category: codes::MORPHOLOGICALLY_ABNORMAL_STRUCTURE,
@@ -95,8 +96,9 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
         planar: Some(planar(finding)),
         volumetric: Some(volumetric(finding, segment, &report.modality)),
         comment: None,
-    });
-    let absent = report
+    })
+    .collect();
+    let absent: Vec<_> = report
         .examined
         .iter()
         .filter(|examined| examined.organ_found && !report.findings.iter().any(|f| f.kind == examined.kind))
@@ -104,8 +106,10 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
             finding: code(examined.kind),
             sites: vec![site(examined.organ, None)],
             algorithm: algorithm(&examined.model),
-        });
-    let structured = MeasurementReport {
+        })
+        .collect();
+    let says_something = !findings.is_empty() || !absent.is_empty();
+    let structured = says_something.then(|| MeasurementReport {
         language: match report.narrative.language {
             Language::Chinese => sr::Language::Chinese,
             Language::English => sr::Language::English,
@@ -113,10 +117,10 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
         series: NewSeries { number: REPORT_SERIES, description: "Foci findings (research)".to_owned() },
         procedure: procedure(&report.modality, &report.examined),
         segmentation: segmentation.as_ref(),
-        findings: findings.collect(),
-        absent: absent.collect(),
+        findings,
+        absent,
     }
-    .to_object(&context);
+    .to_object(&context));
 
     let key_images = (1..).zip(key_images).zip(&report.findings).map(|((number, image), finding)| {
         SecondaryCapture {
