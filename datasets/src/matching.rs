@@ -136,7 +136,7 @@ impl Hit {
     fn new(finding: &Finding, mark: Mark, lesion: &TrueLesion) -> Self {
         Self {
             distance_mm: mark.distance_mm(lesion),
-            diameter_error_mm: (lesion.diameter_mm > 0.0).then(|| mark.diameter_mm - lesion.diameter_mm),
+            diameter_error_mm: (lesion.diameter_mm > 0.0).then_some(mark.diameter_mm - lesion.diameter_mm),
             volume_ratio: lesion
                 .volume_mm3
                 .filter(|&volume| volume > 0.0)

@@ -289,3 +289,125 @@ fn gathered(shape: [usize; 3], runs: Vec<Run>, parents: &mut [u32]) -> Component
     }
     Components { shape, runs, labels, list }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Voxels on for about `percent` of the array.
+    fn noise(shape: [usize; 3], percent: u64, seed: u64) -> Array3<bool> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        Array3::from_shape_simple_fn(shape, || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % 100 < percent
+        })
+    }
+
+    fn touch(step: [isize; 3], neighbours: Neighbours) -> bool {
+        let moved = step.iter().filter(|&&s| s != 0).count();
+        moved > 0
+            && moved
+                <= match neighbours {
+                    Neighbours::Six => 1,
+                    Neighbours::Eighteen => 2,
+                    Neighbours::TwentySix => 3,
+                }
+    }
+
+    /// Labels by flood fill, in the order of the first voxel.
+    fn flooded(mask: &Array3<bool>, neighbours: Neighbours) -> Array3<u32> {
+        let mut labels = Array3::zeros(mask.dim());
+        let mut next = 0;
+        for (first, _) in mask.indexed_iter().filter(|(_, is_in)| **is_in) {
+            if labels[first] != 0 {
+                continue;
+            }
+            next += 1;
+            labels[first] = next;
+            let mut open = vec![first];
+            while let Some((k, j, i)) = open.pop() {
+                for n in 0..27_isize {
+                    let step = [n / 9 - 1, n / 3 % 3 - 1, n % 3 - 1];
+                    let at = (
+                        k.wrapping_add_signed(step[0]),
+                        j.wrapping_add_signed(step[1]),
+                        i.wrapping_add_signed(step[2]),
+                    );
+                    if touch(step, neighbours) && mask.get(at) == Some(&true) && labels[at] == 0 {
+                        labels[at] = next;
+                        open.push(at);
+                    }
+                }
+            }
+        }
+        labels
+    }
+
+    #[test]
+    fn labels_equal_a_flood_fill() {
+        for (seed, percent) in [1, 5, 12, 25, 35, 60, 95].into_iter().enumerate() {
+            for shape in [[7, 33, 65], [40, 3, 5], [1, 1, 70], [3, 70, 1]] {
+                let mask = noise(shape, percent, seed as u64 + 1);
+                for neighbours in [Neighbours::Six, Neighbours::Eighteen, Neighbours::TwentySix] {
+                    let found = components(&Device::Cpu, mask.view(), neighbours).unwrap().labels().unwrap();
+                    assert_eq!(found, flooded(&mask, neighbours), "{percent} % of {shape:?}, {neighbours:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn counts_boxes_and_centroids_are_those_of_the_labels() {
+        let mask = noise([9, 20, 70], 20, 3);
+        let found = components(&Device::Cpu, mask.view(), Neighbours::Eighteen).unwrap();
+        let labels = found.labels().unwrap();
+        for (at, component) in found.list().iter().enumerate() {
+            assert_eq!(component.label as usize, at + 1);
+            let voxels: Vec<_> =
+                labels.indexed_iter().filter(|(_, l)| **l == component.label).map(|(at, _)| at).collect();
+            assert_eq!(component.voxels, voxels.len());
+            let along: [fn(&(usize, usize, usize)) -> usize; 3] = [|v| v.0, |v| v.1, |v| v.2];
+            for axis in 0..3 {
+                let indices = || voxels.iter().map(along[axis]);
+                assert_eq!(component.start[axis], indices().min().unwrap());
+                assert_eq!(component.end[axis], indices().max().unwrap() + 1);
+                let mean = indices().sum::<usize>() as f64 / voxels.len() as f64;
+                assert!((component.centroid[2 - axis] - mean).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_of_equals_is_the_first() {
+        let mut mask = Array3::from_elem((1, 1, 9), true);
+        mask[[0, 0, 1]] = false;
+        mask[[0, 0, 5]] = false;
+        let found = components(&Device::Cpu, mask.view(), Neighbours::Six).unwrap();
+        assert_eq!(found.list().iter().map(|c| c.voxels).collect::<Vec<_>>(), [1, 3, 3]);
+        let largest = found.largest().unwrap().label;
+        assert_eq!(largest, 2);
+        let only = found.mask(|component| component.label == largest).unwrap();
+        assert_eq!(only.iter().positions(), [2, 3, 4]);
+    }
+
+    trait Positions {
+        fn positions(self) -> Vec<usize>;
+    }
+    impl<'a, I: Iterator<Item = &'a bool>> Positions for I {
+        fn positions(self) -> Vec<usize> {
+            self.enumerate().filter(|(_, v)| **v).map(|(at, _)| at).collect()
+        }
+    }
+
+    #[test]
+    fn an_empty_mask_has_no_components() {
+        for shape in [[0, 3, 3], [3, 0, 3], [3, 3, 0], [3, 3, 3]] {
+            let found =
+                components(&Device::Cpu, Array3::from_elem(shape, false).view(), Neighbours::Six).unwrap();
+            assert!(found.list().is_empty() && found.largest().is_none());
+            assert_eq!(found.labels().unwrap(), Array3::<u32>::zeros(shape));
+        }
+    }
+}

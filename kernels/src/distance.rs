@@ -139,3 +139,45 @@ impl Envelope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn literal(mask: &Array3<bool>, [di, dj, dk]: [f64; 3]) -> Array3<f64> {
+        Array3::from_shape_fn(mask.dim(), |(k, j, i)| {
+            let apart = |a: usize, b: usize, mm: f64| ((a as f64 - b as f64) * mm).powi(2);
+            let inside = mask.indexed_iter().filter(|(_, is_in)| **is_in);
+            inside
+                .map(|(at, _)| apart(at.0, k, dk) + apart(at.1, j, dj) + apart(at.2, i, di))
+                .fold(f64::INFINITY, f64::min)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn the_distance_is_that_to_the_nearest_voxel(
+            shape in prop::array::uniform3(1_usize..12),
+            spacing in prop::array::uniform3(0.3_f64..5.0),
+            every in 2_u64..400,
+            seed in 0_u64..1000,
+        ) {
+            let mut state = seed;
+            let mask = Array3::from_shape_simple_fn(shape, || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) % every == 0
+            });
+            let expected = literal(&mask, spacing);
+            let found = squared_distance(&Device::Cpu, mask.view(), spacing).unwrap();
+            let limited = up_to(mask.view(), spacing, 9.0).unwrap();
+            for (at, &expected) in expected.indexed_iter() {
+                let same = |found: f32| (f64::from(found) - expected).abs() <= 1e-5 * expected;
+                prop_assert!(same(found[at]) || found[at] == f32::INFINITY && expected == f64::INFINITY);
+                prop_assert!(same(limited[at]) || limited[at] == f32::INFINITY && expected > 8.999);
+            }
+        }
+    }
+}

@@ -126,5 +126,5 @@ pub(crate) fn inside_row(start: [f64; 3], step: [f64; 3], source: [usize; 3], ro
     while low < high && !is_inside(high - 1) {
         high -= 1;
     }
-    low..high.max(low)
+    if low < high { low..high } else { 0..0 }
 }

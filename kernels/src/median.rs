@@ -159,3 +159,41 @@ fn median_of_thirteen(values: [Lane; 13]) -> Lane {
     }
     held[1]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Zeros and ones decide it: a network that sorts them sorts everything.
+    #[test]
+    fn the_network_sorts_nine_values() {
+        for bits in 0..512_u32 {
+            let mut values: [Lane; 9] = std::array::from_fn(|at| [(bits >> at & 1) as f32; LANES]);
+            for (a, b) in SORT_NINE {
+                order(&mut values, a, b);
+            }
+            assert!(values.windows(2).all(|pair| pair[0][0] <= pair[1][0]), "{bits:09b}");
+        }
+    }
+
+    #[test]
+    fn odd_shapes_agree_with_sorting_all_27_values() {
+        for shape in [[7, 33, 65], [1, 1, 1], [1, 5, 2], [2, 1, 17], [9, 8, 3]] {
+            // 1009 is prime, so that values are scattered, and few, so that many are equal.
+            let source = Array3::from_shape_fn(shape, |(k, j, i)| {
+                let at = (k * shape[1] + j) * shape[2] + i;
+                (at * at * 7919 % 1009 % 97) as f32 - 40.0
+            });
+            let found = median(&Device::Cpu, source.view()).unwrap();
+            for ((k, j, i), &found) in found.indexed_iter() {
+                let clamp =
+                    |at: usize, step: usize, axis: usize| (at + step).saturating_sub(1).min(shape[axis] - 1);
+                let mut values: Vec<f32> = (0..27)
+                    .map(|n| source[[clamp(k, n / 9, 0), clamp(j, n / 3 % 3, 1), clamp(i, n % 3, 2)]])
+                    .collect();
+                values.sort_by(f32::total_cmp);
+                assert_eq!(found, values[13], "{shape:?} at {k} {j} {i}");
+            }
+        }
+    }
+}

@@ -261,3 +261,172 @@ fn around_both(a: [[usize; 3]; 2], b: [[usize; 3]; 2]) -> [[usize; 3]; 2] {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ALL: [Neighbours; 3] = [Neighbours::Six, Neighbours::Eighteen, Neighbours::TwentySix];
+
+    fn noise(shape: [usize; 3], every: u64, seed: u64) -> Array3<bool> {
+        let mut state = seed;
+        Array3::from_shape_simple_fn(shape, || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % every == 0
+        })
+    }
+
+    /// Voxel by voxel; `outside` is what lies beyond the volume.
+    fn all_around(mask: &Array3<bool>, neighbours: Neighbours, outside: bool) -> Array3<bool> {
+        let most = ALL.iter().position(|&n| n == neighbours).unwrap() + 1;
+        Array3::from_shape_fn(mask.dim(), |(k, j, i)| {
+            (0..27_isize).all(|n| {
+                let step = [n / 9 - 1, n / 3 % 3 - 1, n % 3 - 1];
+                let at = (
+                    k.wrapping_add_signed(step[0]),
+                    j.wrapping_add_signed(step[1]),
+                    i.wrapping_add_signed(step[2]),
+                );
+                step.iter().filter(|&&s| s != 0).count() > most || mask.get(at).copied().unwrap_or(outside)
+            })
+        })
+    }
+
+    #[test]
+    fn steps_agree_with_looking_at_each_neighbour() {
+        for shape in [[7, 33, 65], [1, 1, 1], [4, 1, 64], [3, 5, 130], [2, 6, 1]] {
+            for neighbours in ALL {
+                for (every, seed) in [(2, 1), (40, 2)] {
+                    let sparse = noise(shape, every, seed);
+                    let dense = sparse.mapv(|v| !v);
+                    let dilated = dilate(&Device::Cpu, sparse.view(), neighbours, 1).unwrap();
+                    assert_eq!(dilated, all_around(&dense, neighbours, true).mapv(|v| !v), "{shape:?}");
+                    let eroded = erode(&Device::Cpu, dense.view(), neighbours, 1).unwrap();
+                    assert_eq!(eroded, all_around(&dense, neighbours, false), "{shape:?}");
+                    let opened = open(&Device::Cpu, dense.view(), neighbours, 1).unwrap();
+                    let again = dilate(&Device::Cpu, eroded.view(), neighbours, 1).unwrap();
+                    assert_eq!(opened, again, "{shape:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn two_steps_are_one_step_twice() {
+        let mask = noise([7, 33, 65], 30, 5);
+        let once = |mask: Array3<bool>| dilate(&Device::Cpu, mask.view(), Neighbours::Eighteen, 1).unwrap();
+        let twice = dilate(&Device::Cpu, mask.view(), Neighbours::Eighteen, 2).unwrap();
+        assert_eq!(twice, once(once(mask)));
+    }
+
+    /// In a volume so large that its border plays no part.
+    fn with_room(mask: &Array3<bool>, room: usize) -> Array3<bool> {
+        let (k, j, i) = mask.dim();
+        let mut wide = Array3::from_elem((k + 2 * room, j + 2 * room, i + 2 * room), false);
+        wide.slice_mut(s![room..room + k, room..room + j, room..room + i]).assign(mask);
+        wide
+    }
+
+    fn without_room(mask: &Array3<bool>, room: usize) -> Array3<bool> {
+        let (k, j, i) = mask.dim();
+        mask.slice(s![room..k - room, room..j - room, room..i - room]).to_owned()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn closing_is_as_if_the_volume_went_on(
+            shape in prop::array::uniform3(1_usize..9),
+            every in 2_u64..60,
+            seed in 0_u64..1000,
+            times in 0_usize..4,
+            radius in 0.0_f64..4.0,
+        ) {
+            let mask = noise(shape, every, seed);
+            let wide = with_room(&mask, 8);
+            for neighbours in ALL {
+                let grown = dilate(&Device::Cpu, wide.view(), neighbours, times).unwrap();
+                let closed = erode(&Device::Cpu, grown.view(), neighbours, times).unwrap();
+                let found = close(&Device::Cpu, mask.view(), neighbours, times).unwrap();
+                prop_assert_eq!(found, without_room(&closed, 8));
+            }
+            let spacing = [0.7, 1.0, 1.3];
+            let grown = dilate_ball(&Device::Cpu, wide.view(), spacing, radius).unwrap();
+            let closed = erode_ball(&Device::Cpu, grown.view(), spacing, radius).unwrap();
+            let found = close_ball(&Device::Cpu, mask.view(), spacing, radius).unwrap();
+            prop_assert_eq!(found, without_room(&closed, 8));
+        }
+
+        #[test]
+        fn a_ball_reaches_all_voxels_within_its_radius(
+            shape in prop::array::uniform3(1_usize..9),
+            every in 2_u64..60,
+            seed in 0_u64..1000,
+            radius in 0.0_f64..4.0,
+        ) {
+            let mask = noise(shape, every, seed);
+            let spacing = [0.7, 1.0, 1.3];
+            let squared = distance::squared_distance(&Device::Cpu, mask.view(), spacing).unwrap();
+            let found = dilate_ball(&Device::Cpu, mask.view(), spacing, radius).unwrap();
+            prop_assert_eq!(found, squared.mapv(|v| f64::from(v) <= radius * radius * 1.00001));
+            // What the ball cannot reach from outside, the volume's surroundings included.
+            let outside = with_room(&mask, 7).mapv(|v| !v);
+            let squared = distance::squared_distance(&Device::Cpu, outside.view(), spacing).unwrap();
+            let found = erode_ball(&Device::Cpu, mask.view(), spacing, radius).unwrap();
+            prop_assert_eq!(found, without_room(&squared.mapv(|v| f64::from(v) > radius * radius * 1.00001), 7));
+        }
+    }
+
+    #[test]
+    fn a_radius_of_two_voxels_reaches_two_voxels() {
+        let mut mask = Array3::from_elem((1, 1, 7), false);
+        mask[[0, 0, 3]] = true;
+        let found = dilate_ball(&Device::Cpu, mask.view(), [0.7; 3], 1.4).unwrap();
+        assert_eq!(found.as_slice().unwrap(), [false, true, true, true, true, true, false]);
+    }
+
+    #[test]
+    fn a_hollow_is_filled_and_a_bay_is_not() {
+        let mut mask = Array3::from_elem((5, 5, 9), true);
+        mask[[2, 2, 2]] = false;
+        mask[[2, 2, 6]] = false;
+        mask[[2, 2, 7]] = false;
+        mask[[2, 2, 8]] = false;
+        let mut expected = mask.clone();
+        expected[[2, 2, 2]] = true;
+        assert_eq!(fill(&Device::Cpu, mask.view()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_hollow_that_opens_only_at_an_edge_is_filled() {
+        let mut mask = Array3::from_elem((5, 5, 5), true);
+        mask[[2, 2, 2]] = false;
+        mask[[2, 1, 1]] = false;
+        mask[[2, 0, 1]] = false;
+        let mut expected = mask.clone();
+        expected[[2, 2, 2]] = true;
+        assert_eq!(fill(&Device::Cpu, mask.view()).unwrap(), expected);
+    }
+
+    #[test]
+    fn nothing_stays_nothing() {
+        for shape in [[0, 2, 2], [2, 2, 0], [3, 3, 3]] {
+            let mask = Array3::from_elem(shape, false);
+            assert_eq!(dilate(&Device::Cpu, mask.view(), Neighbours::TwentySix, 2).unwrap(), mask);
+            assert_eq!(close(&Device::Cpu, mask.view(), Neighbours::TwentySix, 2).unwrap(), mask);
+            assert_eq!(close_ball(&Device::Cpu, mask.view(), [1.0; 3], 3.0).unwrap(), mask);
+            assert_eq!(erode_ball(&Device::Cpu, mask.view(), [1.0; 3], 3.0).unwrap(), mask);
+            assert_eq!(fill(&Device::Cpu, mask.view()).unwrap(), mask);
+        }
+    }
+
+    #[test]
+    fn a_radius_beyond_all_memory_is_an_error() {
+        let mask = Array3::from_elem((2, 2, 2), true);
+        let found = close_ball(&Device::Cpu, mask.view(), [1.0; 3], 1e30);
+        assert!(matches!(found, Err(Error::OutOfMemory { .. })));
+        assert_eq!(dilate_ball(&Device::Cpu, mask.view(), [1.0; 3], 1e30).unwrap(), mask);
+    }
+}

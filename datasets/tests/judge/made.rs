@@ -35,7 +35,7 @@ pub(crate) fn finding(
             slice: 4,
             long_axis_ij: [[1.0, 2.0], [3.0, 4.0]],
             short_axis_ij: [[5.0, 6.0], [7.0, 8.0]],
-            outline_ij: vec![[0.5, 0.5], [1.5, 0.5], [1.5, 1.5], [0.5, 0.5]],
+            outline_ij: vec![[0.5, 0.5], [2.5, 0.5], [2.5, 1.5], [0.5, 1.5], [0.5, 0.5]],
         },
         confidence,
         model: "made-up".to_owned(),

@@ -1,6 +1,6 @@
 //! What the judge promises, tested through its public face.
 
-//mod findings_schema;
+mod findings_schema;
 mod froc;
 mod lidc;
 mod made;
