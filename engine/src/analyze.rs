@@ -2,8 +2,7 @@
 
 use dicom_io::{Uid, Volume, read::Reading};
 use kernels::{Device, Neighbours, morphology};
-use models::card::{self, Card, Head};
-use models::{HeatMap, Network};
+use models::{Card, Head, Network, Outputs, Progress};
 use ndarray::{Array3, ArrayView3, Zip, s};
 
 use crate::error::Error;
@@ -28,6 +27,9 @@ const SAME_LESION_OVERLAP: f64 = 0.5;
 
 /// Below this lie air and lung, above it soft tissue, HU.
 const LUNG_AIR_HU: f32 = -400.0;
+
+/// How much of the surroundings of the lungs a network sees, voxels.
+const CONTEXT_VOXELS: usize = 8;
 
 /// How far the analysis is, for whoever shows it.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +75,8 @@ pub fn analyze(
             problem: "the engine has no name for what it finds",
         })?;
         match card.head.region().map(|region| region.organ) {
-            Some(card::Organ::Lungs) => run.lungs(card, kind)?,
-            Some(card::Organ::Liver) => run.liver(card, kind)?,
+            Some(models::Organ::Lungs) => run.lungs(card, kind)?,
+            Some(models::Organ::Liver) => run.liver(card, kind)?,
             None => {
                 return Err(Error::Card { model: card.name.clone(), problem: "it names no organ to look in" });
             }
@@ -119,8 +121,8 @@ impl Kind {
     /// What the model of `card` finds, if the engine has a name for it.
     pub fn of(card: &Card) -> Option<Self> {
         match (card.head.region()?.organ, card.label.finding.value.as_str()) {
-            (card::Organ::Lungs, "27925004") => Some(Self::LungNodule),
-            (card::Organ::Liver, "52988006") => Some(Self::LiverLesion),
+            (models::Organ::Lungs, "27925004") => Some(Self::LungNodule),
+            (models::Organ::Liver, "52988006") => Some(Self::LiverLesion),
             _ => None,
         }
     }
@@ -148,7 +150,8 @@ struct Run<'a, 'b> {
 impl Run<'_, '_> {
     /// Looks for nodules in the lungs with the heat map of `card`.
     fn lungs(&mut self, card: &'static Card, kind: Kind) -> Result<(), Error> {
-        let Head::HeatMap { stride, offset, peak_cells, threshold, .. } = card.head else {
+        let Head::HeatMap { heat, log_diameter, mask, stride, offset, peak_cells, threshold, .. } = &card.head
+        else {
             return Err(Error::Card { model: card.name.clone(), problem: "lungs need a heat map" });
         };
         let device = self.tools.device.clone();
@@ -169,30 +172,30 @@ impl Run<'_, '_> {
         });
         let Some(lungs) = found else { return Ok(()) };
 
-        let heat = {
-            let mut network = self.load(card)?;
-            let what = format!("{}: network", card.name);
-            let progress = self.tools.progress;
-            network.heat_map(card, tensor.view(), Some(lungs.mask.view()), &|done, total| {
-                progress(Step { what: &what, done, total });
-            })?
-        };
-        drop(tensor);
+        // Only the box of the lungs: tiles begin at its corner, and there are fewer of them.
+        let Some((corner, shape)) = liver::bounding_box(lungs.mask.view()) else { return Ok(()) };
+        let corner = corner.map(|at| at.saturating_sub(CONTEXT_VOXELS));
+        let end: [usize; 3] =
+            std::array::from_fn(|a| (corner[a] + shape[a] + 2 * CONTEXT_VOXELS).min(grid.shape[a]));
+        let cut = s![corner[0]..end[0], corner[1]..end[1], corner[2]..end[2]];
+        let grid = grid.part(corner, std::array::from_fn(|a| end[a] - corner[a]));
+        let inside = lungs.mask.slice(cut);
+        let mut outputs = self.network(card, tensor.slice(cut), Some(inside))?;
+        let [heat, log_diameter, probability] = [heat, log_diameter, mask].map(|name| outputs.take(name));
 
         self.step(&format!("{}: outlining", card.name), 0, 1);
-        let cells_in_lung = cells(&heat, &lungs.mask, stride, offset);
-        let peaks = kernels::peaks::peaks(
-            &device,
-            heat.heat.view(),
-            peak_cells / 2,
-            threshold,
-            Some(cells_in_lung.view()),
-        )?;
+        let stride = *stride as f64;
+        let cells_in_lung = Array3::from_shape_fn(heat.dim(), |(k, j, i)| {
+            let at = [k, j, i].map(|cell| (cell as f64 * stride + offset) as usize);
+            inside.get(at).copied().unwrap_or(false)
+        });
+        let peaks =
+            kernels::peaks::peaks(&device, heat.view(), peak_cells / 2, *threshold, Some(cells_in_lung.view()))?;
         for peak in peaks {
-            let [k, j, i] = peak.at.map(|cell| cell as f64 * stride as f64 + offset);
+            let [k, j, i] = peak.at.map(|cell| cell as f64 * stride + offset);
             let centre = grid.geometry.to_lps([i, j, k].into());
-            let diameter_mm = 10.0 * f64::from(heat.log_diameter[peak.at]).exp();
-            let mask = lung::outline_nodule(&device, volume, heat.mask.view(), &grid, centre, diameter_mm)?;
+            let diameter_mm = 10.0 * f64::from(log_diameter[peak.at]).exp();
+            let mask = lung::outline_nodule(&device, volume, probability.view(), &grid, centre, diameter_mm)?;
             let Some(mask) = mask else { continue };
             let site = Site { organ: Organ::Lung, side: lungs.side(centre) };
             self.add(Lesion { kind, site, mask, confidence: f64::from(peak.score), model: card });
@@ -295,22 +298,32 @@ impl Run<'_, '_> {
         &mut self,
         card: &'static Card,
         tensor: ArrayView3<'_, f32>,
-        region: Option<ArrayView3<'_, bool>>,
+        wanted: Option<ArrayView3<'_, bool>>,
     ) -> Result<Array3<f32>, Error> {
-        let mut network = self.load(card)?;
-        let what = format!("{}: network", card.name);
-        let progress = self.tools.progress;
-        Ok(network.segment(card, tensor, region, &|done, total| progress(Step { what: &what, done, total }))?)
+        let Head::Segmentation { output, .. } = &card.head else {
+            return Err(Error::Card { model: card.name.clone(), problem: "it is no segmentation" });
+        };
+        Ok(self.network(card, tensor, wanted)?.take(output))
     }
 
-    /// Loads the network of `card` and notes that it ran.
-    fn load(&mut self, card: &'static Card) -> Result<Network, Error> {
-        self.step(&format!("{}: loading", card.name), 0, 1);
-        let network = (self.tools.load)(card)?;
+    /// Loads the network of `card`, notes that it ran, and runs it on `tensor`.
+    fn network(
+        &mut self,
+        card: &'static Card,
+        tensor: ArrayView3<'_, f32>,
+        wanted: Option<ArrayView3<'_, bool>>,
+    ) -> Result<Outputs, Error> {
+        let what = format!("{}: network", card.name);
+        self.step(&what, 0, 1);
+        let mut network = (self.tools.load)(card)?;
         if !self.models.iter().any(|model| model.name == card.name) {
             self.models.push(ModelRun::of(card));
         }
-        Ok(network)
+        let progress = self.tools.progress;
+        let heard = |heard: Progress<'_>| {
+            progress(Step { what: &what, done: heard.done as usize, total: heard.total as usize });
+        };
+        Ok(network.run(tensor, wanted, &heard)?)
     }
 
     /// Keeps `lesion` unless one that is surer covers the same voxels.
@@ -339,14 +352,6 @@ struct WholeLiver {
     volume_ml: f64,
     corner: [usize; 3],
     shape: [usize; 3],
-}
-
-/// Which cells of a heat map have their centre in `mask`.
-fn cells(heat: &HeatMap, mask: &Array3<bool>, stride: usize, offset: f64) -> Array3<bool> {
-    Array3::from_shape_fn(heat.heat.dim(), |(k, j, i)| {
-        let at = [k, j, i].map(|cell| (cell as f64 * stride as f64 + offset) as usize);
-        mask.get(at).copied().unwrap_or(false)
-    })
 }
 
 /// The lesions measured, put in order and numbered.

@@ -23,7 +23,7 @@ pub(crate) struct Prepared {
 /// the card has one, works on windowed values: windowing is monotonic, so the median is the same.
 pub(crate) fn prepare(device: &Device, volume: &Volume<i16>, card: &Card, bounds: Bounds) -> Result<Prepared, Error> {
     let input = &card.input;
-    let axes = input.towards.map(models::card::Side::to_lps);
+    let axes = input.towards.map(models::Side::to_lps);
     let window = &input.window;
     let intensity = Intensity {
         low_hu: window.low_hu,

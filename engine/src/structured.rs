@@ -9,6 +9,7 @@ use dicom_io::sr::codes::{self, Code};
 use dicom_io::sr::{self, Absence, Measurement, MeasurementReport, Planar, Site, Volumetric};
 use dicom_io::Ijk;
 use image::RgbImage;
+use ndarray::ArrayView3;
 
 use crate::finding::{Finding, Kind, Organ, Side};
 use crate::narrative::Language;
@@ -67,16 +68,19 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
     };
 
     let segmentation = (!report.findings.is_empty()).then(|| {
-        let segments = (1..).zip(&report.findings).map(|(number, finding)| Segment {
-            number,
+        let segments = report.findings.iter().map(|finding| Segment {
             label: finding.tracking_id(),
             category: codes::MORPHOLOGICALLY_ABNORMAL_STRUCTURE,
             property: code(finding.kind),
             sites: vec![site(finding.site.organ, finding.site.side)],
             algorithm: algorithm(&finding.model),
             tracking: Some((finding.tracking_id(), finding.tracking_uid.clone())),
-            corner: finding.mask.corner,
+            colour: match finding.kind {
+                Kind::LungNodule => [255, 209, 0],
+                Kind::LiverLesion => [255, 64, 160],
+            },
             mask: finding.mask.voxels.view(),
+            offset: finding.mask.corner,
         });
         Segmentation {
             series: NewSeries { number: SEGMENTATION_SERIES, description: "Foci segmentation (research)".to_owned() },
@@ -122,15 +126,14 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
     }
     .to_object(&context));
 
-    let key_images = (1..).zip(key_images).zip(&report.findings).map(|((number, image), finding)| {
+    let key_images = (1..).zip(key_images).zip(&report.findings).map(|((number, picture), finding)| {
+        let shape = (picture.height() as usize, picture.width() as usize, 3);
         SecondaryCapture {
             series: NewSeries { number: KEY_IMAGE_SERIES, description: "Foci key images (research)".to_owned() },
             number,
-            rows: image.height() as usize,
-            columns: image.width() as usize,
-            rgb: image.as_raw(),
-            slice: finding.measurements.slice,
-            description: finding.tracking_id(),
+            description: format!("Key image of {}, research, unverified", finding.tracking_id()),
+            slices: vec![finding.measurements.slice],
+            pixels: ArrayView3::from_shape(shape, picture.as_raw()).expect("three bytes for each pixel"),
         }
         .to_object(&context)
     });
