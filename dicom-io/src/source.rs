@@ -7,9 +7,9 @@ use dicom::core::Tag;
 use dicom::dictionary_std::tags;
 use dicom::encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom::object::InMemDicomObject;
-use dicom::object::mem::InMemElement;
 use dicom::transfer_syntax::TransferSyntaxRegistry;
 
+use crate::error::Error;
 use crate::header::Header;
 use crate::uid::Uid;
 
@@ -59,16 +59,20 @@ impl Source {
         text.map(|text| text.trim().to_owned()).unwrap_or_default()
     }
 
-    /// One attribute of the patient, study, series, equipment or frame of reference, if the header has it.
-    #[allow(dead_code, reason = "the writers of result objects arrive beside this")]
-    pub(crate) fn element(&self, tag: Tag) -> Option<&InMemElement> {
-        self.object.get(tag)
-    }
 
     /// All of these attributes, Specific Character Set included; text is decoded by it already.
-    #[allow(dead_code, reason = "the writers of result objects arrive beside this")]
     pub(crate) fn object(&self) -> &InMemDicomObject {
         &self.object
+    }
+
+    /// Takes the attributes of one image; pixels are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Header`] if the study or the series has no valid UID.
+    pub fn from_object(mut object: InMemDicomObject) -> Result<Self, Error> {
+        object.remove_element(tags::PIXEL_DATA);
+        Self::of(object).ok_or(Error::Header("Study or Series Instance UID"))
     }
 
     /// Takes the attributes out of `object`; `None` without Study and Series Instance UID.
@@ -114,7 +118,7 @@ fn is_kept(tag: Tag) -> bool {
     }
 }
 
-const SERIES_LEVEL: [Tag; 40] = [
+const SERIES_LEVEL: [Tag; 44] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::TIMEZONE_OFFSET_FROM_UTC,
     tags::STUDY_DATE,
@@ -155,4 +159,9 @@ const SERIES_LEVEL: [Tag; 40] = [
     tags::REQUEST_ATTRIBUTES_SEQUENCE,
     tags::PERFORMED_PROCEDURE_STEP_ID,
     tags::PERFORMED_PROCEDURE_STEP_DESCRIPTION,
+    // Of an image rather than a series; what is made from it must say so too.
+    tags::SLICE_THICKNESS,
+    tags::LOSSY_IMAGE_COMPRESSION,
+    tags::LOSSY_IMAGE_COMPRESSION_RATIO,
+    tags::LOSSY_IMAGE_COMPRESSION_METHOD,
 ];

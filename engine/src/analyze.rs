@@ -88,8 +88,9 @@ pub fn analyze(
     let spacing = reading.volume.geometry.spacing();
     let findings = findings(reading, lesions);
     let warnings: Vec<String> = reading.warnings.iter().map(ToString::to_string).chain(odd).collect();
+    let modality = reading.source.modality();
     let facts = Facts {
-        modality: reading.source.modality(),
+        modality: &modality,
         slices: reading.slices.len(),
         spacing_mm: spacing.to_array(),
         findings: &findings,
@@ -102,7 +103,7 @@ pub fn analyze(
         intended_use: INTENDED_USE,
         study_uid: reading.source.study_uid().clone(),
         series_uid: reading.source.series_uid().clone(),
-        modality: reading.source.modality().to_owned(),
+        modality,
         slices: reading.slices.len(),
         spacing_mm: spacing.to_array(),
         findings,

@@ -1,6 +1,6 @@
 //! The lungs, and the outlines of nodules in them.
 
-use dicom_io::{Geometry, Ijk, Lps, Volume};
+use dicom_io::{Lps, Volume};
 use kernels::components::components;
 use kernels::{Device, Error, Neighbours, morphology};
 use ndarray::{Array3, ArrayView3};
