@@ -4,9 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use models::{Card, Places, Runtime, Weights, weights::Status};
-
-use crate::progress::Bar;
+use models::{Card, Places, Runtime, Weights, Status};
 
 /// Check whether this installation is ready, and say what to do where it is not
 ///

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::{Result, bail};
-use models::{Card, Places, Runtime, Weights, weights::Status};
+use models::{Card, Places, Runtime, Weights, Status};
 
 use crate::progress::Bar;
 

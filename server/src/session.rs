@@ -30,7 +30,7 @@ impl Session {
         let weights = Weights::ensure(card, &self.cache, &|progress| {
             bar.show(progress.what, progress.done, progress.total);
         })?;
-        Network::load(&self.runtime, card, &weights, self.threads)
+        Network::load(&self.runtime, card, weights, self.threads)
     }
 
     /// The library, its version and where it computes: for the report.
