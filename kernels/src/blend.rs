@@ -155,3 +155,93 @@ fn falloff(n: usize) -> Vec<f32> {
     let (middle, sigma) = ((n as f64 - 1.0) / 2.0, SIGMA * n as f64);
     (0..n).map(|at| (-0.5 * ((at as f64 - middle) / sigma).powi(2)).exp() as f32).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_start_where_monais_do() {
+        assert_eq!(starts(300, 96, 0.5), [0, 48, 96, 144, 192, 204]);
+        assert_eq!(starts(192, 96, 0.25), [0, 72, 96]);
+        assert_eq!(starts(192, 96, 0.0), [0, 96]);
+        assert_eq!(starts(96, 96, 0.5), [0]);
+        assert_eq!(starts(50, 96, 0.5), [0]);
+        assert_eq!(starts(0, 96, 0.5), [0]);
+        assert_eq!(starts(5, 1, 0.9), [0, 1, 2, 3, 4]);
+    }
+
+    /// Values worked out with MONAI's formula: sigma is 0.125 * 8 = 1, the middle lies at 3.5.
+    #[test]
+    fn the_weight_falls_off_with_an_eighth_of_the_edge() {
+        let found = falloff(8);
+        let expected = [0.002_187_491, 0.043_936_934, 0.324_652_47, 0.882_496_9];
+        for (at, expected) in expected.into_iter().enumerate() {
+            assert!((found[at] - expected).abs() < 1e-7 && found[7 - at] == found[at], "{found:?}");
+        }
+        assert_eq!(falloff(9)[4], 1.0);
+    }
+
+    /// The mean of all tiles at each voxel with the weight of the literal formula.
+    #[test]
+    fn overlapping_tiles_are_their_weighted_mean() {
+        let (shape, size) = ([7, 33, 65], [4, 16, 32]);
+        let mut blend = Blend::new(&Device::Cpu, shape).unwrap();
+        let mut sums = Array3::<f64>::zeros(shape);
+        let mut weights = Array3::<f64>::zeros(shape);
+        let mut number = 0.0;
+        for k in starts(shape[0], size[0], 0.5) {
+            for j in starts(shape[1], size[1], 0.4) {
+                for i in starts(shape[2], size[2], 0.3) {
+                    number += 1.0;
+                    let tile = Array3::from_shape_fn(size, |(c, b, a)| {
+                        (number + c as f64 * b as f64 - a as f64) as f32
+                    });
+                    blend.add(tile.view(), [k, j, i]).unwrap();
+                    for ((c, b, a), &value) in tile.indexed_iter() {
+                        let off = [(c, 4.0), (b, 16.0), (a, 32.0)];
+                        let off =
+                            off.map(|(at, n): (usize, f64)| (at as f64 - (n - 1.0) / 2.0) / (0.125 * n));
+                        let weight = (-0.5 * off.iter().map(|v| v * v).sum::<f64>()).exp().max(1e-3);
+                        sums[[k + c, j + b, i + a]] += f64::from(value) * weight;
+                        weights[[k + c, j + b, i + a]] += weight;
+                    }
+                }
+            }
+        }
+        for (at, &found) in blend.finish().unwrap().indexed_iter() {
+            let expected = sums[at] / weights[at];
+            assert!((f64::from(found) - expected).abs() < 1e-4, "{at:?}: {found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn tiles_cut_from_a_volume_put_together_are_the_volume() {
+        let volume = Array3::from_shape_fn((5, 33, 20), |(k, j, i)| (k * 700 + j * 20 + i) as f32);
+        let (shape, size) = ([5, 33, 20], [8, 16, 16]);
+        let mut blend = Blend::new(&Device::Cpu, shape).unwrap();
+        for k in starts(shape[0], size[0], 0.5) {
+            for j in starts(shape[1], size[1], 0.5) {
+                for i in starts(shape[2], size[2], 0.5) {
+                    let tile = cut(&Device::Cpu, volume.view(), [k, j, i], size, -1.0).unwrap();
+                    assert_eq!(tile[[7, 0, 0]], -1.0, "a tile thicker than the volume is padded");
+                    blend.add(tile.view(), [k, j, i]).unwrap();
+                }
+            }
+        }
+        let worst = (blend.finish().unwrap() - &volume).iter().fold(0.0, |worst, v| f32::max(worst, v.abs()));
+        assert!(worst < 1e-3, "worst difference {worst}");
+    }
+
+    #[test]
+    fn voxels_without_a_tile_are_zero_and_tiles_without_a_voxel_do_nothing() {
+        let mut blend = Blend::new(&Device::Cpu, [2, 2, 4]).unwrap();
+        let tile = Array3::from_elem((2, 2, 2), 3.0);
+        blend.add(tile.view(), [0, 0, 2]).unwrap();
+        blend.add(tile.view(), [9, 0, 0]).unwrap();
+        let found = blend.finish().unwrap();
+        assert_eq!(found.as_slice().unwrap()[..4], [0.0, 0.0, 3.0, 3.0]);
+        let tile = cut(&Device::Cpu, found.view(), [9, 9, 9], [1, 1, 2], 8.0).unwrap();
+        assert_eq!(tile.as_slice().unwrap(), [8.0, 8.0]);
+    }
+}

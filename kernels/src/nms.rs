@@ -124,3 +124,84 @@ impl Grid {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cube(at: [f32; 3], edge: f32, score: f32) -> Scored {
+        Scored { low: at, high: at.map(|v| v + edge), score }
+    }
+
+    fn literal(boxes: &[Scored], threshold: f32) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..boxes.len()).collect();
+        order.sort_by(|&a, &b| boxes[b].score.total_cmp(&boxes[a].score));
+        let mut kept: Vec<usize> = Vec::new();
+        for at in order {
+            if kept.iter().all(|&better| boxes[at].overlap(&boxes[better]) <= threshold) {
+                kept.push(at);
+            }
+        }
+        kept
+    }
+
+    #[test]
+    fn overlap_is_intersection_over_union() {
+        let a = Scored { low: [0.0, 0.0, 0.0], high: [2.0, 3.0, 4.0], score: 0.0 };
+        let b = Scored { low: [1.0, 1.0, 1.0], high: [4.0, 3.0, 5.0], score: 0.0 };
+        assert_eq!(a.overlap(&b), 6.0 / (24.0 + 24.0 - 6.0));
+        assert_eq!(a.overlap(&a), 1.0);
+        assert_eq!(a.overlap(&cube([2.0, 0.0, 0.0], 1.0, 0.0)), 0.0);
+    }
+
+    #[test]
+    fn a_suppressed_box_suppresses_none() {
+        let chain =
+            [cube([0.0; 3], 4.0, 0.7), cube([1.0, 0.0, 0.0], 4.0, 0.8), cube([2.0, 0.0, 0.0], 4.0, 0.9)];
+        assert_eq!(nms(&Device::Cpu, &chain, 0.5).unwrap(), [2, 0]);
+    }
+
+    #[test]
+    fn of_equal_scores_the_earlier_box_is_kept() {
+        let boxes = [cube([5.0; 3], 2.0, 0.5), cube([5.0; 3], 2.0, 0.5), cube([0.0; 3], 2.0, 0.5)];
+        assert_eq!(nms(&Device::Cpu, &boxes, 0.2).unwrap(), [0, 2]);
+    }
+
+    #[test]
+    fn boxes_that_are_none_are_never_kept() {
+        let mut boxes = vec![cube([0.0; 3], 1.0, 0.5); 7];
+        boxes[0].score = f32::NAN;
+        boxes[1].low[1] = f32::NAN;
+        boxes[2].high[2] = f32::INFINITY;
+        boxes[3].high[0] = -1.0;
+        boxes[4].high[0] = 0.0;
+        (boxes[5].low[0], boxes[5].high[0]) = (f32::MIN, f32::MAX);
+        assert_eq!(nms(&Device::Cpu, &boxes, 0.2).unwrap(), [6]);
+        assert!(nms(&Device::Cpu, &[], 0.2).unwrap().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn the_grid_finds_what_comparing_all_finds(
+            boxes in prop::collection::vec(
+                (prop::array::uniform3(0.0_f32..60.0), prop::array::uniform3(0.1_f32..30.0), 0_u8..20), 0..120),
+            huge in prop::bool::ANY,
+            threshold in 0.0_f32..0.9,
+        ) {
+            let mut boxes: Vec<Scored> = boxes
+                .into_iter()
+                .map(|(low, edge, score)| Scored {
+                    low,
+                    high: std::array::from_fn(|axis| low[axis] + edge[axis]),
+                    score: f32::from(score),
+                })
+                .collect();
+            if huge {
+                boxes.push(cube([-1e6; 3], 2e6, 5.5));
+            }
+            prop_assert_eq!(nms(&Device::Cpu, &boxes, threshold).unwrap(), literal(&boxes, threshold));
+        }
+    }
+}

@@ -97,3 +97,70 @@ fn middle(voxels: &mut [[usize; 3]]) -> [usize; 3] {
     let off = |at: &[usize; 3]| (0..3).map(|axis| (at[axis] as f64 - mean[axis]).powi(2)).sum::<f64>();
     *voxels.iter().min_by(|a, b| off(a).total_cmp(&off(b))).expect("a plateau has a voxel")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(shape: [usize; 3]) -> Array3<f32> {
+        Array3::from_shape_fn(shape, |(k, j, i)| {
+            let at = (k * shape[1] + j) * shape[2] + i;
+            // Distinct for up to 16381 voxels, which is prime.
+            (at * 7919 % 16_381) as f32
+        })
+    }
+
+    #[test]
+    fn peaks_are_the_voxels_that_are_the_highest_of_their_window() {
+        let volume = noise([7, 33, 65]);
+        for radius in [0, 1, 2, 3] {
+            let found = peaks(&Device::Cpu, volume.view(), radius, 9000.0, None).unwrap();
+            let mut expected = Vec::new();
+            for ((k, j, i), &score) in volume.indexed_iter().filter(|(_, score)| **score > 9000.0) {
+                let near = |a: usize, b: usize| a.abs_diff(b) <= radius;
+                let highest = volume
+                    .indexed_iter()
+                    .all(|((c, b, a), &other)| !(near(k, c) && near(j, b) && near(i, a)) || other <= score);
+                if highest {
+                    expected.push(Peak { at: [k, j, i], score });
+                }
+            }
+            expected.sort_by(|a, b| b.score.total_cmp(&a.score));
+            assert_eq!(found, expected, "radius {radius}");
+        }
+    }
+
+    #[test]
+    fn a_plateau_wider_than_the_window_is_one_peak_in_its_middle() {
+        let mut volume = Array3::zeros((3, 9, 21));
+        volume.slice_mut(ndarray::s![1, 2..7, 1..20]).fill(1.0);
+        let found = peaks(&Device::Cpu, volume.view(), 2, 0.5, None).unwrap();
+        assert_eq!(found, [Peak { at: [1, 4, 10], score: 1.0 }]);
+    }
+
+    #[test]
+    fn only_the_mask_and_what_is_above_the_threshold_counts_and_equals_keep_the_order() {
+        let mut volume = Array3::zeros((1, 1, 12));
+        for (at, score) in [(0, 0.9), (4, 0.5), (7, 0.9), (11, 0.3)] {
+            volume[[0, 0, at]] = score;
+        }
+        volume[[0, 0, 9]] = f32::NAN;
+        let found = |mask| {
+            let found = peaks(&Device::Cpu, volume.view(), 1, 0.3, mask).unwrap();
+            found.iter().map(|peak| peak.at[2]).collect::<Vec<_>>()
+        };
+        assert_eq!(found(None), [0, 7, 4]);
+        let mut mask = Array3::from_elem((1, 1, 12), true);
+        mask[[0, 0, 0]] = false;
+        assert_eq!(found(Some(mask.view())), [7, 4]);
+    }
+
+    #[test]
+    fn a_higher_voxel_outside_of_the_mask_still_overshadows_its_neighbour() {
+        let mut volume = Array3::zeros((1, 1, 4));
+        (volume[[0, 0, 1]], volume[[0, 0, 2]]) = (0.8, 0.9);
+        let mut mask = Array3::from_elem((1, 1, 4), true);
+        mask[[0, 0, 2]] = false;
+        assert_eq!(peaks(&Device::Cpu, volume.view(), 1, 0.5, Some(mask.view())).unwrap(), []);
+    }
+}
