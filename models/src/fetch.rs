@@ -164,3 +164,51 @@ fn one_file(folder: &Path, ending: &str) -> Option<PathBuf> {
     let mut files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     files.find(|path| path.extension().is_some_and(|found| found == ending))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client that runs `script` and the clients after it in the list give `expected`: the file's
+    /// content, or the reason why there is none.
+    #[track_caller]
+    fn check(clients: &[Client<'_>], expected: Result<&str, &str>) {
+        let folder = tempfile::tempdir().unwrap();
+        let package = Package {
+            name: "abc".to_owned(),
+            version: "1".to_owned(),
+            platform: None,
+            bytes: 3,
+            // Of the three bytes "abc".
+            sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned(),
+        };
+        let found = fetch(clients, &[], &package, "whl", folder.path(), &|p| assert!(p.done <= p.total));
+        match (found, expected) {
+            (Ok(file), Ok(content)) => assert_eq!(fs::read_to_string(file).unwrap(), content),
+            (Err(found), Err(reason)) => assert!(found.contains(reason), "{found}"),
+            (found, _) => panic!("{found:?}"),
+        }
+    }
+
+    const MISSING: Client<'static> = &["no-such-program-anywhere"];
+
+    #[test]
+    fn a_client_that_is_not_installed_is_passed_over() {
+        check(&[MISSING, &["sh", "-c", "printf abc > a.whl"]], Ok("abc"));
+        check(&[&["sh", "-c", "echo No module named pip >&2; exit 1"], MISSING], Err("is not installed"));
+    }
+
+    #[test]
+    fn a_file_with_another_hash_is_refused() {
+        check(
+            &[&["sh", "-c", "printf abd > a.whl"]],
+            Err("a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9"),
+        );
+    }
+
+    #[test]
+    fn what_the_client_said_is_passed_on() {
+        let script = "echo WARNING: retry >&2; echo ERROR: No network >&2; echo hint >&2; exit 1";
+        check(&[&["sh", "-c", script]], Err(" said: ERROR: No network"));
+    }
+}

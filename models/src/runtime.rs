@@ -130,11 +130,19 @@ impl Runtime {
             .build()
             .map_err(|e| Error::Runtime(e.message().to_owned()))?;
         environment.set_log_level(ort::logging::LogLevel::Error);
-        // "ORT Build Info: git-branch=rel-1.31.1, ..."
-        let version = ort::info().split_once("git-branch=rel-").map_or("unknown", |(_, rest)| rest);
-        let version = version.split([',', ' ']).next().unwrap_or(version).to_owned();
-        Ok(Self { environment, provider, version })
+        Ok(Self { environment, provider, version: version(&library) })
     }
+}
+
+/// The version, which stands in the name of the file or in what the library says of its build.
+fn version(library: &Path) -> String {
+    let name = library.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let in_name =
+        name.strip_prefix(LIBRARY).and_then(|rest| rest.strip_prefix('.')).filter(|v| v.contains('.'));
+    // "ORT Build Info: git-branch=rel-1.24.1, git-commit-id=.."
+    let in_build =
+        || ort::info().split_once("git-branch=rel-").and_then(|(_, rest)| rest.split([',', ' ']).next());
+    in_name.or_else(in_build).unwrap_or("of unknown version").to_owned()
 }
 
 /// Why the library could not be loaded, without its path.
