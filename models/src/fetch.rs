@@ -144,8 +144,14 @@ fn run(client: Client<'_>, arguments: &[&str], folder: &Path, report: &dyn Fn(u6
     if words.contains("No module named pip") {
         return Err(Failure::NotInstalled);
     }
-    let last = words.lines().rev().map(str::trim).find(|line| line.to_lowercase().contains("error"));
-    Err(Failure::Said(last.unwrap_or("nothing").to_owned()))
+    Err(Failure::Said(complaint(&words).to_owned()))
+}
+
+/// The line that tells why: pip sums up in its last error, npm begins with it.
+fn complaint(words: &str) -> &str {
+    let after = |start| words.lines().filter_map(move |line| line.strip_prefix(start)).map(str::trim);
+    let npm = after("npm error").chain(after("npm ERR!")).next();
+    npm.or_else(|| after("ERROR:").last()).unwrap_or("nothing")
 }
 
 /// The bytes of all files in `folder` and below; what vanishes meanwhile does not count.
@@ -209,6 +215,10 @@ mod tests {
     #[test]
     fn what_the_client_said_is_passed_on() {
         let script = "echo WARNING: retry >&2; echo ERROR: No network >&2; echo hint >&2; exit 1";
-        check(&[&["sh", "-c", script]], Err(" said: ERROR: No network"));
+        check(&[&["sh", "-c", script]], Err(" said: No network"));
+        check(
+            &[&["sh", "-c", "echo npm error code E404 >&2; echo npm error log >&2; exit 1"]],
+            Err("said: code E404"),
+        );
     }
 }
