@@ -1,8 +1,8 @@
-//! Runs one network once over random numbers in a fresh process and tells time and peak memory.
+//! Runs one network once over noise in a fresh process and tells the time and the peak memory.
 //!
 //! The figures of `docs/adr/0002-onnx-runtime.md` come from it.
 //!
-//! `measure FILE.onnx CARD A B C THREADS`, where A B C is the tensor's shape.
+//! `measure MODEL A B C THREADS`, where A B C is the tensor's shape.
 
 use std::time::Instant;
 
@@ -19,16 +19,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let card = Card::named(name)?;
     let weights = Weights::ensure(card, &Cache::from_environment(), &|_| ())?;
     let mut network = Network::load(&runtime, card, weights, threads.parse()?)?;
-    let loaded = start.elapsed();
+    let loaded = start.elapsed().as_secs_f64();
+
     let noise = |(a, b, c)| ((a * 7919 + b * 104_729 + c * 1_299_709) % 1000) as f32 / 1000.0 - 0.5;
     let tensor = ndarray::Array3::from_shape_fn(shape, noise);
     let start = Instant::now();
     network.run(tensor.view(), None, &|_| ())?;
+    let run = start.elapsed().as_secs_f64();
+    drop(network);
     println!("ONNX Runtime {} on {}", runtime.version(), runtime.provider().as_str());
-    println!("load {:.2} s, run {:.2} s", loaded.as_secs_f64(), start.elapsed().as_secs_f64());
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    for line in status.lines().filter(|line| line.starts_with("VmHWM")) {
-        println!("{line}");
-    }
+    println!(
+        "load {loaded:.2} s, run {run:.2} s; peak {} MB, {} MB when dropped",
+        memory("VmHWM")?,
+        memory("VmRSS")?
+    );
     Ok(())
+}
+
+/// A size of this process in MB.
+fn memory(which: &str) -> Result<u64, Box<dyn std::error::Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with(which)).ok_or("no such line")?;
+    let kilobytes = line.split_whitespace().nth(1).ok_or("no number")?;
+    Ok(kilobytes.parse::<u64>()? / 1000)
 }

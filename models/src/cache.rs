@@ -72,7 +72,7 @@ impl Cache {
             return Ok(entry);
         }
         fs::create_dir_all(&self.folder).map_err(Error::Cache)?;
-        let lock = File::create(self.entry(&format!("{name}.lock"))).map_err(Error::Cache)?;
+        let lock = File::create(self.entry(&format!(".{name}.lock"))).map_err(Error::Cache)?;
         lock.lock().map_err(Error::Cache)?;
         if entry.exists() {
             return Ok(entry);
@@ -99,4 +99,46 @@ pub(crate) fn sha256_of_file(path: &Path) -> io::Result<String> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn an_entry_that_several_want_at_once_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path().join("not/there/yet"));
+        let made = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let entry = cache.ensure("entry", |scratch| {
+                        made.fetch_add(1, Ordering::Relaxed);
+                        fs::write(scratch.join("any name"), "all of it").unwrap();
+                        Ok(scratch.join("any name"))
+                    });
+                    assert_eq!(fs::read_to_string(entry.unwrap()).unwrap(), "all of it");
+                });
+            }
+        });
+        assert_eq!(made.into_inner(), 1);
+    }
+
+    #[test]
+    fn an_entry_that_could_not_be_made_leaves_nothing_behind_and_can_be_made_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path());
+        let failed = cache.ensure("entry", |scratch| {
+            fs::write(scratch.join("half"), "half of it").unwrap();
+            Err(Error::Weights("no network".to_owned()))
+        });
+        assert!(matches!(failed, Err(Error::Weights(_))));
+        let left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [".entry.lock"]);
+        cache.ensure("entry", |scratch| Ok(scratch.to_owned())).unwrap_or_else(|e| panic!("{e}"));
+    }
 }

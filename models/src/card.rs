@@ -297,15 +297,20 @@ pub struct Source {
 pub enum Origin {
     /// They are part of this program.
     Program {},
-    /// They are a Keras HDF5 file in a wheel on PyPI, and the graph is written here.
-    Keras {
-        /// The wheel.
-        wheel: Package,
-        /// The path of the HDF5 file in it.
-        member: String,
-        /// Which graph.
-        topology: Topology,
-    },
+    /// They are in a Keras file, and the graph around them is written here.
+    Keras(Keras),
+}
+
+/// A Keras HDF5 file in a wheel on PyPI.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keras {
+    /// The wheel.
+    pub wheel: Package,
+    /// The path of the HDF5 file in it.
+    pub member: String,
+    /// The graph that its weights belong to.
+    pub topology: Topology,
 }
 
 const CARDS: [&str; 3] = [

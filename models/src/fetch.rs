@@ -144,8 +144,14 @@ fn run(client: Client<'_>, arguments: &[&str], folder: &Path, report: &dyn Fn(u6
     if words.contains("No module named pip") {
         return Err(Failure::NotInstalled);
     }
-    let last = words.lines().rev().map(str::trim).find(|line| line.to_lowercase().contains("error"));
-    Err(Failure::Said(last.unwrap_or("nothing").to_owned()))
+    Err(Failure::Said(complaint(&words).to_owned()))
+}
+
+/// The line that tells why: pip sums up in its last error, npm begins with it.
+fn complaint(words: &str) -> &str {
+    let after = |start| words.lines().filter_map(move |line| line.strip_prefix(start)).map(str::trim);
+    let npm = after("npm error").chain(after("npm ERR!")).next();
+    npm.or_else(|| after("ERROR:").last()).unwrap_or("nothing")
 }
 
 /// The bytes of all files in `folder` and below; what vanishes meanwhile does not count.
@@ -163,4 +169,56 @@ fn size(folder: &Path) -> u64 {
 fn one_file(folder: &Path, ending: &str) -> Option<PathBuf> {
     let mut files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     files.find(|path| path.extension().is_some_and(|found| found == ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client that runs `script` and the clients after it in the list give `expected`: the file's
+    /// content, or the reason why there is none.
+    #[track_caller]
+    fn check(clients: &[Client<'_>], expected: Result<&str, &str>) {
+        let folder = tempfile::tempdir().unwrap();
+        let package = Package {
+            name: "abc".to_owned(),
+            version: "1".to_owned(),
+            platform: None,
+            bytes: 3,
+            // Of the three bytes "abc".
+            sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned(),
+        };
+        let found = fetch(clients, &[], &package, "whl", folder.path(), &|p| assert!(p.done <= p.total));
+        match (found, expected) {
+            (Ok(file), Ok(content)) => assert_eq!(fs::read_to_string(file).unwrap(), content),
+            (Err(found), Err(reason)) => assert!(found.contains(reason), "{found}"),
+            (found, _) => panic!("{found:?}"),
+        }
+    }
+
+    const MISSING: Client<'static> = &["no-such-program-anywhere"];
+
+    #[test]
+    fn a_client_that_is_not_installed_is_passed_over() {
+        check(&[MISSING, &["sh", "-c", "printf abc > a.whl"]], Ok("abc"));
+        check(&[&["sh", "-c", "echo No module named pip >&2; exit 1"], MISSING], Err("is not installed"));
+    }
+
+    #[test]
+    fn a_file_with_another_hash_is_refused() {
+        check(
+            &[&["sh", "-c", "printf abd > a.whl"]],
+            Err("a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9"),
+        );
+    }
+
+    #[test]
+    fn what_the_client_said_is_passed_on() {
+        let script = "echo WARNING: retry >&2; echo ERROR: No network >&2; echo hint >&2; exit 1";
+        check(&[&["sh", "-c", script]], Err(" said: No network"));
+        check(
+            &[&["sh", "-c", "echo npm error code E404 >&2; echo npm error log >&2; exit 1"]],
+            Err("said: code E404"),
+        );
+    }
 }

@@ -5,7 +5,7 @@
 
 use kernels::Device;
 use kernels::blend::Blend;
-use ndarray::{Array3, ArrayView3, Axis, Ix3, s};
+use ndarray::{Array3, ArrayView3, Axis, Ix5, s};
 use ort::ep;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
@@ -83,8 +83,9 @@ impl Network {
         report(0);
         for (done, &start) in plan.starts.iter().enumerate() {
             let tile = plan.cut(tensor, start, self.card.input.outside_image);
-            let found = self.run_tile(&tile)?;
-            for (sum, part) in sums.iter_mut().zip(found) {
+            let mut parts = self.run_tile(tile.view())?;
+            for sum in &mut sums {
+                let part = parts.take(&sum.name);
                 sum.add(&self.card, &plan, start, part)?;
             }
             report(done + 1);
@@ -93,8 +94,13 @@ impl Network {
         Ok(Outputs { outputs })
     }
 
-    /// The outputs for one tile, in the order of [`Head::outputs`].
-    fn run_tile(&mut self, tile: &Array3<f32>) -> Result<Vec<Array3<f32>>, Error> {
+    /// Runs the network over one tile as it is, with nothing added or taken off.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Inference`] when ONNX Runtime could not run it, for want of memory mostly, or because the
+    /// size is not possible.
+    pub fn run_tile(&mut self, tile: ArrayView3<'_, f32>) -> Result<Outputs, Error> {
         let card = &self.card;
         let said = |e: ort::Error| failed(card, e.message().to_owned());
         let shape: [usize; 3] = tile.dim().into();
@@ -106,22 +112,20 @@ impl Network {
             self.session = Some((shape, session));
         }
         let (_, session) = self.session.as_mut().expect("it was made above");
+        let tile = tile.as_standard_layout();
         let batch = tile.view().insert_axis(Axis(0)).insert_axis(Axis(0));
         let tensor = TensorRef::from_array_view(batch).map_err(said)?;
         let found = session.run(ort::inputs![card.input.name.as_str() => tensor]).map_err(said)?;
-        card.head
-            .outputs()
-            .into_iter()
-            .map(|(name, _)| {
-                let value =
-                    found.get(name).ok_or_else(|| failed(card, format!("it has no output {name}")))?;
-                let array = value.try_extract_array::<f32>().map_err(said)?;
-                let volume = (array.shape().len() == 5 && array.shape()[..2] == [1, 1])
-                    .then(|| array.index_axis_move(Axis(0), 0).index_axis_move(Axis(0), 0));
-                let volume = volume.and_then(|volume| volume.into_dimensionality::<Ix3>().ok());
-                Ok(volume.ok_or_else(|| failed(card, format!("output {name} is not one volume")))?.to_owned())
-            })
-            .collect()
+        let mut outputs = Vec::new();
+        for (name, _) in card.head.outputs() {
+            let value = found.get(name).ok_or_else(|| failed(card, format!("it has no output {name}")))?;
+            let array = value.try_extract_array::<f32>().map_err(said)?;
+            let volume = array.into_dimensionality::<Ix5>().ok().filter(|array| array.shape()[..2] == [1, 1]);
+            let volume = volume.ok_or_else(|| failed(card, format!("output {name} is not one volume")))?;
+            let volume = volume.index_axis_move(Axis(0), 0).index_axis_move(Axis(0), 0);
+            outputs.push((name.to_owned(), volume.to_owned()));
+        }
+        Ok(Outputs { outputs })
     }
 }
 

