@@ -207,5 +207,7 @@ pub enum Error {
 }
 
 fn uneven(gaps: Option<(Millimetre, Millimetre)>) -> String {
-    gaps.map_or_else(String::new, |(narrowest, widest)| format!(" and slices lie {narrowest} to {widest} apart"))
+    gaps.map_or_else(String::new, |(narrowest, widest)| {
+        format!(" and slices lie {narrowest} to {widest} apart")
+    })
 }

@@ -15,7 +15,6 @@ use dicom::dictionary_std::tags;
 use dicom::encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
 use dicom::transfer_syntax::TransferSyntaxRegistry;
 
-
 /// All that comes before the pixels may take this many bytes. The largest real headers, those of
 /// enhanced multi-frame images, take about 2 kB per frame.
 const MAX_HEADER: usize = 64 << 20;
@@ -118,7 +117,13 @@ impl Encoding {
 
     /// Where the value of the sequence ends whose first item starts at `at`, and where the next element
     /// starts; both lie behind items that end by delimiters.
-    fn sequence_end(self, bytes: &[u8], mut at: usize, total: usize, depth: usize) -> Result<(usize, usize), Stop> {
+    fn sequence_end(
+        self,
+        bytes: &[u8],
+        mut at: usize,
+        total: usize,
+        depth: usize,
+    ) -> Result<(usize, usize), Stop> {
         if depth > MAX_DEPTH {
             return Err(Stop::Broken(Broken::Malformed));
         }
@@ -134,7 +139,13 @@ impl Encoding {
     }
 
     /// The same for an item of undefined length whose first element starts at `at`.
-    fn item_end(self, bytes: &[u8], mut at: usize, total: usize, depth: usize) -> Result<(usize, usize), Stop> {
+    fn item_end(
+        self,
+        bytes: &[u8],
+        mut at: usize,
+        total: usize,
+        depth: usize,
+    ) -> Result<(usize, usize), Stop> {
         loop {
             let element = self.start(bytes, at)?;
             if element.tag == ITEM_END {
@@ -156,8 +167,8 @@ impl Encoding {
 /// The VRs with a 16-bit length; all others, present and future, have 32 bits (PS3.5 7.1.2).
 fn has_short_length(vr: [u8; 2]) -> bool {
     const SHORT: [&[u8; 2]; 21] = [
-        b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL",
-        b"SS", b"ST", b"TM", b"UI", b"UL", b"US",
+        b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH",
+        b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US",
     ];
     SHORT.contains(&&vr)
 }
@@ -317,7 +328,10 @@ fn items<'a>(bytes: &'a [u8], encoding: Encoding) -> Result<Vec<Elements<'a>>, B
 fn sound(element: &Element<'_>, encoding: Encoding, depth: usize) -> bool {
     let sequence = match dicom_vr(element.tag) {
         Some(sequence) if !encoding.explicit => sequence,
-        _ => element.vr == *b"SQ" || (element.vr == *b"UN" && element.whole.ends_with(&[0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0])),
+        _ => {
+            element.vr == *b"SQ"
+                || (element.vr == *b"UN" && element.whole.ends_with(&[0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0]))
+        }
     };
     if !sequence {
         return true;
@@ -518,7 +532,8 @@ impl Header {
         };
         self.file.seek(SeekFrom::Start(self.data_set as u64)).map_err(|_| Broken::Unreadable)?;
         let mut bytes = Vec::new();
-        let read = deflate.adapt_reader(Box::new(&mut self.file)).take(MAX_INFLATED + 1).read_to_end(&mut bytes);
+        let read =
+            deflate.adapt_reader(Box::new(&mut self.file)).take(MAX_INFLATED + 1).read_to_end(&mut bytes);
         if bytes.len() as u64 > MAX_INFLATED {
             return Err(Broken::TooLarge);
         }

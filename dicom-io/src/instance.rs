@@ -155,7 +155,8 @@ impl Instance {
         let frame_count = elements.integer(tags::NUMBER_OF_FRAMES).unwrap_or(1).max(0) as usize;
         let enhanced = elements.bytes(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).is_some();
         let frames = if enhanced { enhanced_frames(&elements) } else { vec![Frame::of(&elements, &[])] };
-        let patient = elements.bytes(tags::PATIENT_ID).map(|id| String::from_utf8_lossy(id).trim().to_owned());
+        let patient =
+            elements.bytes(tags::PATIENT_ID).map(|id| String::from_utf8_lossy(id).trim().to_owned());
         let instance = Self {
             path: path.to_owned(),
             sop_class_uid: needed(tags::SOP_CLASS_UID)?,

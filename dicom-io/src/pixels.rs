@@ -10,6 +10,13 @@ use crate::scan::Series;
 /// one that the usual 12 bits hold.
 pub const AIR_HU: i16 = -1024;
 
+/// A compressed image with more pixels than [`ALWAYS_ALLOWED`] needs a byte for this many: real ones reach
+/// about 4, blank ones 64 in RLE. Memory is reserved by what the header says, so it must be plausible.
+const MOST_PER_BYTE: u64 = 256;
+
+/// As many pixels as 16 slices of 512 x 512 have.
+const ALWAYS_ALLOWED: u64 = 16 * 512 * 512;
+
 /// Whether the pixels of `instance` can become values: all that the header shows.
 pub(crate) fn check(series: &Series, instance: &Instance) -> Result<(), Error> {
     let uid = || instance.sop_instance_uid.clone();
@@ -60,6 +67,7 @@ pub(crate) fn check(series: &Series, instance: &Instance) -> Result<(), Error> {
         let transfer_syntax = instance.transfer_syntax.clone();
         return Err(Error::TransferSyntax { sop_instance_uid: uid(), transfer_syntax, name });
     }
+    let present = pixels.present;
     match (coding, pixels.length) {
         (Coding::Native, None) => return damaged("fragments in an uncompressed transfer syntax"),
         (Coding::Native, Some(length)) => {
@@ -71,7 +79,12 @@ pub(crate) fn check(series: &Series, instance: &Instance) -> Result<(), Error> {
             }
         }
         (_, Some(_)) => return damaged("no fragments in a compressed transfer syntax"),
-        (_, None) => {}
+        (_, None) => {
+            let pixels = u64::from(format.rows) * u64::from(format.columns) * instance.frame_count as u64;
+            if pixels > ALWAYS_ALLOWED && pixels / MOST_PER_BYTE > present {
+                return unsupported(format!("{present} bytes cannot hold so many pixels"));
+            }
+        }
     }
     if instance.transfer_syntax == "1.2.840.10008.1.2.2" && allocated == 8 && pixels.vr == *b"OW" {
         return unsupported("8-bit pixels in big-endian words".to_owned());
@@ -101,9 +114,11 @@ impl Encoded {
     pub(crate) fn read(header: &mut Header, instance: &Instance) -> Result<Self, Error> {
         let damaged = |cause| Error::Damaged { sop_instance_uid: instance.sop_instance_uid.clone(), cause };
         let pixels = instance.pixels.ok_or_else(|| damaged("there are no pixels"))?;
-        let mut bytes = vec![0; usize::try_from(pixels.present).map_err(|_| damaged("the file is too large"))?];
+        let mut bytes =
+            vec![0; usize::try_from(pixels.present).map_err(|_| damaged("the file is too large"))?];
         header.read_at(pixels.at, &mut bytes).map_err(|_| damaged("the file cannot be read to its end"))?;
-        let mut items = fragments(&bytes).ok_or_else(|| damaged("the fragments of the pixels are cut off"))?;
+        let mut items =
+            fragments(&bytes).ok_or_else(|| damaged("the fragments of the pixels are cut off"))?;
         if items.is_empty() {
             return Err(damaged("there is no offset table before the fragments"));
         }
@@ -118,7 +133,12 @@ impl Encoded {
     }
 
     /// Decodes frame `index` into `cells` and returns the bytes per pixel.
-    pub(crate) fn decode(&self, instance: &Instance, index: usize, cells: &mut Vec<u8>) -> Result<usize, Error> {
+    pub(crate) fn decode(
+        &self,
+        instance: &Instance,
+        index: usize,
+        cells: &mut Vec<u8>,
+    ) -> Result<usize, Error> {
         let uid = &instance.transfer_syntax;
         let error = |cause| Error::Decode {
             sop_instance_uid: instance.sop_instance_uid.clone(),
@@ -130,7 +150,8 @@ impl Encoded {
         let stream = match fragments.as_slice() {
             [one] => &self.bytes[one.clone()],
             many => {
-                joined = many.iter().flat_map(|range| &self.bytes[range.clone()]).copied().collect::<Vec<u8>>();
+                joined =
+                    many.iter().flat_map(|range| &self.bytes[range.clone()]).copied().collect::<Vec<u8>>();
                 joined.as_slice()
             }
         };
@@ -293,7 +314,8 @@ impl Scale<'_> {
     fn padding(&self) -> Option<Padding> {
         self.rescale?;
         let (value, limit) = self.format.padding?;
-        let as_written = |bits: u16| if self.format.signed { i32::from(bits as i16) } else { i32::from(bits) };
+        let as_written =
+            |bits: u16| if self.format.signed { i32::from(bits as i16) } else { i32::from(bits) };
         let (a, b) = (as_written(value), as_written(limit));
         // A padding value outside of the stored bits is found in cells as it is, and nothing else is.
         let real = self.stored(value) == a && self.stored(limit) == b;

@@ -193,8 +193,11 @@ impl Job<'_, '_> {
         match self.parts.len() {
             1 => self.parts.into_iter().map(|part| decode(cells, part)).sum(),
             _ => {
-                let done: Vec<Result<usize, Error>> =
-                    self.parts.into_par_iter().map_init(Vec::new, |cells, part| decode(cells, part)).collect();
+                let done: Vec<Result<usize, Error>> = self
+                    .parts
+                    .into_par_iter()
+                    .map_init(Vec::new, |cells, part| decode(cells, part))
+                    .collect();
                 done.into_iter().sum()
             }
         }

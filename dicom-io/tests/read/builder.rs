@@ -170,9 +170,7 @@ pub(crate) fn stored(k: usize, j: usize, i: usize) -> u16 {
 
 /// All numbers of slice k.
 pub(crate) fn plane(k: usize) -> Vec<u16> {
-    (0..usize::from(ROWS))
-        .flat_map(|j| (0..usize::from(COLUMNS)).map(move |i| stored(k, j, i)))
-        .collect()
+    (0..usize::from(ROWS)).flat_map(|j| (0..usize::from(COLUMNS)).map(move |i| stored(k, j, i))).collect()
 }
 
 /// Slice `k` of an axial CT: 0.7 mm between rows, 0.5 mm between columns, slices 2.5 mm apart from z = -30

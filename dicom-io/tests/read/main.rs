@@ -2,6 +2,9 @@
 
 mod builder;
 mod enhanced;
+mod files;
+mod hostile;
 mod real;
 mod series;
+mod streams;
 mod values;

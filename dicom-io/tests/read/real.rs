@@ -6,15 +6,18 @@ use dicom_io::{Error, Lps, Reading, Series, scan};
 
 /// The folder `name` of the data, unless it is missing and may be.
 fn data(test: &str, name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("FOCI_DATA").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/foci-data"))
-    })?;
+    let root = std::env::var_os("FOCI_DATA")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/foci-data")))?;
     let folder = root.join(name);
     if folder.is_dir() {
         return Some(folder);
     }
     let required = std::env::var("FOCI_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|part| part == "data"), "FOCI_REQUIRE names data, but {name} is not there");
+    assert!(
+        !required.split(',').any(|part| part == "data"),
+        "FOCI_REQUIRE names data, but {name} is not there"
+    );
     eprintln!("skipped: {test}: no {name} among the data");
     None
 }

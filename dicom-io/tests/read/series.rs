@@ -7,9 +7,11 @@ use crate::builder::{Image, at, only_series, plane, read, refused, slice, slices
 
 /// Puts an image at `position` with the direction cosines `orientation`.
 fn turned(image: Image, orientation: &str, position: &str) -> Image {
-    image
-        .text(tags::IMAGE_ORIENTATION_PATIENT, b"DS", orientation)
-        .text(tags::IMAGE_POSITION_PATIENT, b"DS", position)
+    image.text(tags::IMAGE_ORIENTATION_PATIENT, b"DS", orientation).text(
+        tags::IMAGE_POSITION_PATIENT,
+        b"DS",
+        position,
+    )
 }
 
 #[test]
@@ -34,7 +36,8 @@ fn every_voxel_lies_where_its_slice_says_and_has_its_value() {
 #[test]
 fn slices_are_sorted_along_row_cross_column_in_any_orientation() {
     // Rows run to the back, columns run down: the normal points to the right, from +L to -L.
-    let image = |k: usize| turned(slice(k), "0\\1\\0\\0\\0\\-1", &format!("{}\\-90\\30", 40.0 + 3.0 * k as f64));
+    let image =
+        |k: usize| turned(slice(k), "0\\1\\0\\0\\0\\-1", &format!("{}\\-90\\30", 40.0 + 3.0 * k as f64));
     let reading = read(&[image(0), image(1), image(2)]).unwrap();
     assert_eq!(reading.volume.geometry.axes(), [[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]]);
     assert_eq!(reading.volume.geometry.origin(), Lps::new(46.0, -90.0, 30.0));
@@ -96,7 +99,9 @@ fn positions_rounded_to_a_tenth_are_used_with_a_warning() {
     let place = |k: usize| (6.25 * k as f64).round() / 10.0;
     let images: Vec<Image> = (0..17).map(|k| at(slice(k), place(k))).collect();
     let warnings = warned(&images);
-    let [Warning::SlightlyUneven { worst_mm, spacing_mm }] = warnings.as_slice() else { panic!("{warnings:?}") };
+    let [Warning::SlightlyUneven { worst_mm, spacing_mm }] = warnings.as_slice() else {
+        panic!("{warnings:?}")
+    };
     assert!((0.03..0.06).contains(worst_mm) && (spacing_mm - 0.625).abs() < 1e-9, "{worst_mm} {spacing_mm}");
 }
 

@@ -7,6 +7,7 @@ use dicom_io::pixels::AIR_HU;
 use crate::builder::{
     BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, Image, RLE, plane, read, refused, slice, slices, stored, warned,
 };
+use crate::streams::{jpeg_lossless, jpeg2000, lossless, rle};
 
 /// Three slices, each changed by `change`, whose first pixels are `cells`; slice 1 begins with `hu`.
 #[track_caller]
@@ -18,7 +19,8 @@ fn check(change: impl Fn(Image) -> Image, cells: &[u16], hu: &[i16]) {
             change(slice(k).pixels(words))
         })
         .collect();
-    let found: Vec<i16> = read(&images).unwrap().volume.voxels.iter().skip(30).take(hu.len()).copied().collect();
+    let found: Vec<i16> =
+        read(&images).unwrap().volume.voxels.iter().skip(30).take(hu.len()).copied().collect();
     assert_eq!(found, hu);
 }
 
@@ -43,7 +45,8 @@ fn bits_beside_the_stored_ones_are_cut_off() {
 
 #[test]
 fn signed_numbers_keep_their_sign_in_any_number_of_bits() {
-    let signed = |image: Image| image.word(tags::PIXEL_REPRESENTATION, 1).text(tags::RESCALE_INTERCEPT, b"DS", "0");
+    let signed =
+        |image: Image| image.word(tags::PIXEL_REPRESENTATION, 1).text(tags::RESCALE_INTERCEPT, b"DS", "0");
     check(signed, &[0x0FFF, 0x0800, 0xF800, 0x07FF], &[-1, -2048, -2048, 2047]);
     let wide = |image: Image| signed(image).word(tags::BITS_STORED, 16).word(tags::HIGH_BIT, 15);
     check(wide, &[0xFFFF, 0x8000, 0x7FFF], &[-1, -32768, 32767]);
@@ -149,7 +152,8 @@ fn a_slope_of_zero_is_no_slope() {
 
 #[test]
 fn images_of_other_kinds_are_refused_by_name() {
-    let rgb = |i: Image| i.word(tags::SAMPLES_PER_PIXEL, 3).text(tags::PHOTOMETRIC_INTERPRETATION, b"CS", "RGB");
+    let rgb =
+        |i: Image| i.word(tags::SAMPLES_PER_PIXEL, 3).text(tags::PHOTOMETRIC_INTERPRETATION, b"CS", "RGB");
     check_refused(rgb, "3 samples per pixel, RGB: not a grey image");
     check_refused(|i| i.word(tags::BITS_ALLOCATED, 32), "12 bits stored of 32, high bit 11");
     check_refused(|i| i.word(tags::BITS_STORED, 13), "13 bits stored of 16, high bit 11");
@@ -172,36 +176,54 @@ fn too_few_and_too_many_pixels_are_told() {
     );
 }
 
-/// PackBits without any repetition, one segment for each byte.
-fn rle(words: &[u16]) -> Vec<u8> {
-    let literal = |plane: Vec<u8>| {
-        let mut packed = vec![plane.len() as u8 - 1];
-        packed.extend(plane);
-        packed.extend(vec![128; packed.len() % 2]);
-        packed
-    };
-    let high = literal(words.iter().map(|word| word.to_be_bytes()[0]).collect());
-    let low = literal(words.iter().map(|word| word.to_be_bytes()[1]).collect());
-    let mut stream: Vec<u8> = [2, 64, 64 + high.len() as u32].iter().flat_map(|n| n.to_le_bytes()).collect();
-    stream.resize(64, 0);
-    stream.extend(high);
-    stream.extend(low);
-    stream
+#[test]
+fn every_lossless_code_stream_gives_the_same_volume() {
+    let expected = read(&slices(3)).unwrap().volume;
+    for (syntax, warnings) in [
+        (RLE, vec![]),
+        ("1.2.840.10008.1.2.1.98", vec![]),
+        ("1.2.840.10008.1.2.4.57", vec![]),
+        ("1.2.840.10008.1.2.4.70", vec![]),
+        ("1.2.840.10008.1.2.4.90", vec![]),
+        // This transfer syntax does not promise that nothing was lost.
+        ("1.2.840.10008.1.2.4.91", vec![Warning::LossyCompression]),
+    ] {
+        let image = |k: usize| {
+            let stream = lossless(syntax, k).unwrap();
+            // In two fragments, which belong together as there is one frame.
+            let (head, tail) = stream.split_at(stream.len() / 4 * 2);
+            slice(k).syntax(syntax).fragments(vec![vec![], head.to_vec(), tail.to_vec()])
+        };
+        let reading = read(&[image(0), image(1), image(2)]).unwrap();
+        assert_eq!((reading.volume, reading.warnings), (expected.clone(), warnings), "{syntax}");
+    }
 }
 
 #[test]
-fn run_lengths_are_unpacked_and_their_size_is_checked() {
-    let image = |k: usize| slice(k).syntax("1.2.840.10008.1.2.5").fragments(vec![vec![], rle(&plane(k))]);
-    let voxels = read(&[image(0), image(1), image(2)]).unwrap().volume.voxels;
-    assert_eq!(voxels, read(&slices(3)).unwrap().volume.voxels);
-    // A repetition: 30 times the same byte, in both planes.
-    let mut repeated = rle(&plane(0))[..64].to_vec();
-    repeated[8..12].copy_from_slice(&66u32.to_le_bytes());
-    repeated.extend([257 - 30, 4, 257 - 30, 2].map(|n: i32| n as u8));
-    let images = [image(0), image(1), slice(2).syntax(RLE).fragments(vec![vec![], repeated])];
+fn a_run_is_repeated_as_often_as_it_says() {
+    let mut stream = rle(&plane(0))[..64].to_vec();
+    stream[8..12].copy_from_slice(&66u32.to_le_bytes());
+    stream.extend([257 - 30, 4, 257 - 30, 2].map(|n: i32| n as u8));
+    let images = [slice(0), slice(1), slice(2).syntax(RLE).fragments(vec![vec![], stream])];
     assert_eq!(read(&images).unwrap().volume.voxels[[2, 5, 4]], 4 * 256 + 2 - 1024);
+}
+
+#[test]
+fn a_code_stream_of_another_size_is_not_decoded() {
     let short = |i: Image| i.syntax(RLE).fragments(vec![vec![], rle(&plane(0)[..20])]);
     check_refused(short, "instance 1.2.3.101: cannot decode RLE Lossless: an RLE segment ends early");
+    let tall = jpeg_lossless(&[plane(0), plane(1)].concat(), 12);
+    let tall = |i: Image| i.syntax("1.2.840.10008.1.2.4.70").fragments(vec![vec![], tall.clone()]);
+    check_refused(
+        tall,
+        "the code stream holds 5 x 12 pixels of 1 components where the header has 5 x 6 of 1",
+    );
+    let wide = |i: Image| {
+        let i = i.word(tags::COLUMNS, 3).word(tags::ROWS, 10);
+        i.syntax("1.2.840.10008.1.2.4.90").fragments(vec![vec![], jpeg2000(0)])
+    };
+    let images: Vec<Image> = slices(3).into_iter().map(wide).collect();
+    assert!(refused(&images).contains("holds 5 x 6 pixels of 1 components where the header has 3 x 10 of 1"));
 }
 
 #[test]
