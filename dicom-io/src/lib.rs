@@ -3,25 +3,29 @@
 //! Everything that knows a tag lives here. What the voxels mean is the engine's business.
 
 mod codestream;
-pub mod error;
+mod elements;
+mod error;
 pub mod geometry;
 mod header;
-pub mod instance;
-pub mod pixels;
-pub mod plan;
-pub mod read;
-pub mod scan;
-pub mod source;
+mod instance;
+mod pixels;
+mod plan;
+mod read;
+mod scale;
+mod scan;
+mod source;
 mod spacing;
 pub mod uid;
 pub mod units;
 pub mod volume;
-pub mod warning;
+mod warning;
 
 pub use error::Error;
 pub use geometry::{Geometry, Ijk, Lps, Spacing};
 pub use instance::Instance;
+pub use plan::{MAX_VOXELS, MIN_SLICES};
 pub use read::{Reading, SliceRef};
+pub use scale::AIR_HU;
 pub use scan::{Scan, Series, SkipReason, Skipped, Study, scan};
 pub use source::Source;
 pub use uid::Uid;

@@ -11,8 +11,9 @@ use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::header::Header;
 use crate::instance::Instance;
-use crate::pixels::{Encoded, Scale, frame_bytes};
+use crate::pixels::{Encoded, frame_bytes};
 use crate::plan::{Plan, Slice};
+use crate::scale::Scale;
 use crate::scan::Series;
 use crate::source::Source;
 use crate::uid::Uid;
@@ -61,7 +62,7 @@ impl Series {
     /// sorted along their cross product (k), whatever the order of files, numbers and acquisition.
     ///
     /// CT values are Hounsfield units by the slope and intercept of each slice, rounded to whole ones and
-    /// cut off at 16 bits; pixel padding becomes [`AIR_HU`](crate::pixels::AIR_HU). Values of other
+    /// cut off at 16 bits; pixel padding becomes [`AIR_HU`](crate::scale::AIR_HU). Values of other
     /// modalities are the stored ones.
     ///
     /// # Errors
@@ -162,7 +163,7 @@ impl Job<'_, '_> {
     fn run(self, stored_values: bool, cells: &mut Vec<u8>) -> Result<usize, Error> {
         let instance = self.instance;
         let mut header = reopen(instance)?;
-        let big_endian = header.elements().encoding().is_big_endian();
+        let big_endian = header.is_big_endian();
         let scale = |slice: &Slice<'_>, width, big_endian| Scale {
             format: &instance.format,
             rescale: (!stored_values).then_some(slice.frame.rescale),
