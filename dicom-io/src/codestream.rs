@@ -72,7 +72,12 @@ pub(crate) fn coding(uid: &str) -> (&'static str, Coding, bool) {
 /// # Errors
 ///
 /// What is wrong with the code stream.
-pub(crate) fn decode(uid: &str, format: &Format, stream: &[u8], cells: &mut Vec<u8>) -> Result<usize, String> {
+pub(crate) fn decode(
+    uid: &str,
+    format: &Format,
+    stream: &[u8],
+    cells: &mut Vec<u8>,
+) -> Result<usize, String> {
     let pixels = usize::from(format.rows) * usize::from(format.columns);
     let allocated = usize::from(format.allocated / 8);
     cells.clear();

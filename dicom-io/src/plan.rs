@@ -65,10 +65,8 @@ impl<'a> Plan<'a> {
         let (instances, copies) = originals(series)?;
         let slices = instances.iter().flat_map(|instance| slices_of(instance)).collect();
         let slices = without_localizers(slices, &mut warnings);
-        for attribute in 0..2 {
-            const NAMES: [&str; 2] = ["Modality", "Patient ID"];
-            same(uid, NAMES[attribute], &slices, |s| s.instance.belongs[attribute].as_ref())?;
-        }
+        same(uid, "Modality", &slices, |s| &s.instance.modality)?;
+        same(uid, "Patient ID", &slices, |s| s.instance.patient.as_ref())?;
         for instance in kept(&slices) {
             pixels::check(series, instance)?;
         }
@@ -91,7 +89,8 @@ impl<'a> Plan<'a> {
             warnings.push(Warning::RepeatedSlices { images: repeated });
         }
         let order: Vec<usize> = places.iter().map(|place| place[0]).collect();
-        let stack = even(uid, &order, &placed).map_err(|error| several(uid, &slices, &placed).unwrap_or(error))?;
+        let stack =
+            even(uid, &order, &placed).map_err(|error| several(uid, &slices, &placed).unwrap_or(error))?;
         if let Some(worst_mm) = stack.uneven_mm {
             warnings.push(Warning::SlightlyUneven { worst_mm, spacing_mm: stack.spacing_mm });
         }
@@ -224,10 +223,11 @@ fn no_position(series: &Uid, attribute: &'static str, images: usize) -> Error {
 
 /// Where each image lies, if all of them say so.
 fn placed(series: &Uid, slices: &[Slice<'_>]) -> Result<Vec<Placed>, Error> {
-    let lacking = |attribute, lacks: &dyn Fn(&Frame) -> bool| match slices.iter().filter(|s| lacks(s.frame)).count() {
-        0 => Ok(()),
-        images => Err(no_position(series, attribute, images)),
-    };
+    let lacking =
+        |attribute, lacks: &dyn Fn(&Frame) -> bool| match slices.iter().filter(|s| lacks(s.frame)).count() {
+            0 => Ok(()),
+            images => Err(no_position(series, attribute, images)),
+        };
     lacking("Image Position (Patient)", &|f| f.position.is_none())?;
     lacking("Image Orientation (Patient)", &|f| f.orientation.and_then(axes).is_none())?;
     lacking("Pixel Spacing", &|f| f.pixel_spacing.is_none_or(|mm| mm.iter().any(|mm| *mm <= 0.0)))?;
@@ -292,7 +292,11 @@ fn parallel<'a>(
 /// The even stack of the images `order`, from the lowest to the highest.
 fn even(series: &Uid, order: &[usize], placed: &[Placed]) -> Result<Stack, Error> {
     if order.len() < MIN_SLICES {
-        return Err(Error::TooFewSlices { series_uid: series.clone(), found: order.len(), needed: MIN_SLICES });
+        return Err(Error::TooFewSlices {
+            series_uid: series.clone(),
+            found: order.len(),
+            needed: MIN_SLICES,
+        });
     }
     let sorted: Vec<Placed> = order.iter().map(|index| placed[*index]).collect();
     let [row, column] = sorted[0].pixel_spacing;
@@ -374,7 +378,8 @@ fn values(series: &Series, slices: &[Slice<'_>], warnings: &mut Vec<Warning>) ->
         return Ok(true);
     }
     for slice in slices {
-        let error = |cause| Err(Error::Rescale { sop_instance_uid: slice.instance.sop_instance_uid.clone(), cause });
+        let error =
+            |cause| Err(Error::Rescale { sop_instance_uid: slice.instance.sop_instance_uid.clone(), cause });
         match slice.frame.rescale {
             Rescale::Linear { .. } => {}
             Rescale::Absent => return error("a CT image without Rescale Slope and Intercept"),

@@ -11,8 +11,9 @@ use dicom::dictionary_std::tags;
 use dicom::encoding::text::{SpecificCharacterSet, TextCodec};
 use rayon::prelude::*;
 
+use crate::elements::Broken;
 use crate::error::Error;
-use crate::header::{Broken, Header};
+use crate::header::Header;
 use crate::instance::{About, Instance};
 use crate::uid::Uid;
 
@@ -209,7 +210,11 @@ impl Series {
 fn read(path: &Path) -> Result<(Instance, About), SkipReason> {
     let header = Header::open(path)?;
     // An element that every DICOMDIR has and nothing else may have (PS3.3 F.3.2.2).
-    if header.elements().bytes(tags::OFFSET_OF_THE_FIRST_DIRECTORY_RECORD_OF_THE_ROOT_DIRECTORY_ENTITY).is_some() {
+    if header
+        .elements()
+        .bytes(tags::OFFSET_OF_THE_FIRST_DIRECTORY_RECORD_OF_THE_ROOT_DIRECTORY_ENTITY)
+        .is_some()
+    {
         return Err(SkipReason::Index);
     }
     Instance::of(path, &header).map_err(|broken| broken.map_or(SkipReason::NoUid, SkipReason::from))

@@ -89,7 +89,7 @@ impl Source {
     pub(crate) fn read(header: &Header) -> Option<Self> {
         let elements = header.elements();
         let wanted = |e: &&_| -> bool {
-            let element: &crate::header::Element<'_> = e;
+            let element: &crate::elements::Element<'_> = e;
             is_kept(element.tag) && element.whole.len() <= LONGEST && elements.is_sound(element)
         };
         let bytes: Vec<u8> = elements.iter().filter(wanted).flat_map(|e| e.whole).copied().collect();

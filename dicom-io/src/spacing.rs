@@ -73,7 +73,12 @@ pub(crate) fn places(heights: &[f64]) -> Vec<Vec<usize>> {
 /// [`Error::UnevenSpacing`] for all others.
 ///
 /// Source: DICOM PS3.3 C.7.6.2.1.1.
-pub(crate) fn stack(series: &Uid, positions: &[Lps], normal: [f64; 3], pixel_mm: f64) -> Result<Stack, Error> {
+pub(crate) fn stack(
+    series: &Uid,
+    positions: &[Lps],
+    normal: [f64; 3],
+    pixel_mm: f64,
+) -> Result<Stack, Error> {
     let heights = heights(positions, normal);
     let last = heights.len() - 1;
     let spacing_mm = (heights[last] - heights[0]) / last as f64;
@@ -147,9 +152,7 @@ fn line(sideways: &[[f64; 3]], heights: &[f64]) -> (f64, f64) {
     let last = heights.len() - 1;
     let rise = heights[last] - heights[0];
     let drift = sideways[last].map(|s| s / rise);
-    let off = |(s, h): (&[f64; 3], &f64)| {
-        length(std::array::from_fn(|d| s[d] - (h - heights[0]) * drift[d]))
-    };
+    let off = |(s, h): (&[f64; 3], &f64)| length(std::array::from_fn(|d| s[d] - (h - heights[0]) * drift[d]));
     (length(drift), sideways.iter().zip(heights).map(off).fold(0.0, f64::max))
 }
 

@@ -1,6 +1,6 @@
 //! From a series that was read to its report: the pipeline, top to bottom.
 
-use dicom_io::{Uid, Volume, read::Reading};
+use dicom_io::{Reading, Uid, Volume};
 use kernels::{Device, Neighbours, morphology};
 use models::{Card, Head, Network, Outputs, Progress};
 use ndarray::{Array3, ArrayView3, Zip, s};

@@ -1,6 +1,6 @@
 //! Which series of a study to read.
 
-use dicom_io::scan::{Series, Study};
+use dicom_io::{Series, Study};
 use models::Card;
 
 use crate::error::Error;

@@ -2,7 +2,7 @@
 //! images.
 
 use dicom_io::object::{Algorithm, Context, DateTime, Equipment, NewSeries, ResultObject};
-use dicom_io::read::Reading;
+use dicom_io::Reading;
 use dicom_io::sc::SecondaryCapture;
 use dicom_io::seg::{Segment, Segmentation};
 use dicom_io::sr::codes::{self, Code};

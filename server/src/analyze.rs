@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use dicom_io::scan::{Series, scan};
+use dicom_io::{Series, scan};
 use engine::{Kind, Language, Report};
 use models::Card;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use datasets::{Matching, Truth};
 use dicom_io::phantom::Phantom;
-use dicom_io::scan::scan;
+use dicom_io::scan;
 use engine::Language;
 
 use crate::analyze::{Lang, limit_threads, wanted};

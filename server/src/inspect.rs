@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use dicom_io::scan::{Scan, Series, SkipReason, scan};
+use dicom_io::{Scan, Series, SkipReason, scan};
 use serde_json::{Value, json};
 
 /// Show studies and series, their geometry, and why a series would be refused

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use dicom_io::object::DateTime;
-use dicom_io::scan::Series;
+use dicom_io::Series;
 use engine::{Language, Report, Step, Tools};
 use kernels::Device;
 use models::Card;
@@ -23,7 +23,7 @@ pub(crate) fn analyze(
     threads: Option<usize>,
     bar: &Bar,
     watch: &Stopwatch,
-) -> Result<(dicom_io::read::Reading, Report)> {
+) -> Result<(dicom_io::Reading, Report)> {
     watch.stage("read");
     bar.show("reading", 0, 1);
     let reading = series.read()?;
@@ -48,7 +48,7 @@ pub(crate) fn analyze(
 /// Writes the report of `reading`, as files and as DICOM objects, into `folder`. `truth` is shown beside
 /// the findings where it is known.
 pub(crate) fn write(
-    reading: &dicom_io::read::Reading,
+    reading: &dicom_io::Reading,
     report: &Report,
     truth: Option<&page::TruthTable>,
     folder: &OutputFolder,

@@ -9,18 +9,18 @@ use dicom::encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
 use dicom::transfer_syntax::TransferSyntaxRegistry;
 use dicom_io::{Error, Reading, Series, Warning};
 
-pub const IMPLICIT: &str = "1.2.840.10008.1.2";
-pub const EXPLICIT: &str = "1.2.840.10008.1.2.1";
-pub const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
-pub const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
-pub const RLE: &str = "1.2.840.10008.1.2.5";
+pub(crate) const IMPLICIT: &str = "1.2.840.10008.1.2";
+pub(crate) const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+pub(crate) const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
+pub(crate) const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
+pub(crate) const RLE: &str = "1.2.840.10008.1.2.5";
 
-pub const ROWS: u16 = 6;
-pub const COLUMNS: u16 = 5;
+pub(crate) const ROWS: u16 = 6;
+pub(crate) const COLUMNS: u16 = 5;
 
 /// A value as it is before it is written in one byte order or the other.
 #[derive(Debug, Clone)]
-pub enum Value {
+pub(crate) enum Value {
     Bytes(Vec<u8>),
     Words(Vec<u16>),
     /// Fragments, the offset table included.
@@ -30,17 +30,17 @@ pub enum Value {
 
 /// A data set and its transfer syntax.
 #[derive(Debug, Clone)]
-pub struct Image {
-    pub syntax: &'static str,
-    pub elements: BTreeMap<Tag, ([u8; 2], Value)>,
+pub(crate) struct Image {
+    pub(crate) syntax: &'static str,
+    pub(crate) elements: BTreeMap<Tag, ([u8; 2], Value)>,
 }
 
 impl Image {
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { syntax: EXPLICIT, elements: BTreeMap::new() }
     }
 
-    pub fn text(mut self, tag: Tag, vr: &[u8; 2], text: &str) -> Self {
+    pub(crate) fn text(mut self, tag: Tag, vr: &[u8; 2], text: &str) -> Self {
         let mut bytes = text.as_bytes().to_vec();
         if bytes.len() % 2 == 1 {
             bytes.push(if vr == b"UI" { 0 } else { b' ' });
@@ -49,38 +49,38 @@ impl Image {
         self
     }
 
-    pub fn word(mut self, tag: Tag, word: u16) -> Self {
+    pub(crate) fn word(mut self, tag: Tag, word: u16) -> Self {
         self.elements.insert(tag, (*b"US", Value::Words(vec![word])));
         self
     }
 
-    pub fn items(mut self, tag: Tag, items: Vec<Image>) -> Self {
+    pub(crate) fn items(mut self, tag: Tag, items: Vec<Image>) -> Self {
         self.elements.insert(tag, (*b"SQ", Value::Items(items)));
         self
     }
 
-    pub fn pixels(mut self, words: Vec<u16>) -> Self {
+    pub(crate) fn pixels(mut self, words: Vec<u16>) -> Self {
         self.elements.insert(tags::PIXEL_DATA, (*b"OW", Value::Words(words)));
         self
     }
 
-    pub fn fragments(mut self, fragments: Vec<Vec<u8>>) -> Self {
+    pub(crate) fn fragments(mut self, fragments: Vec<Vec<u8>>) -> Self {
         self.elements.insert(tags::PIXEL_DATA, (*b"OB", Value::Fragments(fragments)));
         self
     }
 
-    pub fn without(mut self, tag: Tag) -> Self {
+    pub(crate) fn without(mut self, tag: Tag) -> Self {
         self.elements.remove(&tag);
         self
     }
 
-    pub fn syntax(mut self, syntax: &'static str) -> Self {
+    pub(crate) fn syntax(mut self, syntax: &'static str) -> Self {
         self.syntax = syntax;
         self
     }
 
     /// The file: preamble, file meta information, data set.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let meta = Self::empty().text(tags::TRANSFER_SYNTAX_UID, b"UI", self.syntax);
         let mut bytes = vec![0; 128];
         bytes.extend_from_slice(b"DICM");
@@ -97,7 +97,7 @@ impl Image {
         bytes
     }
 
-    pub fn data_set(&self) -> Vec<u8> {
+    pub(crate) fn data_set(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (tag, (vr, value)) in &self.elements {
             self.element(*tag, *vr, value, &mut bytes);
@@ -164,20 +164,18 @@ impl Image {
 }
 
 /// The stored number of pixel (i, j) of slice k: different in every direction.
-pub fn stored(k: usize, j: usize, i: usize) -> u16 {
+pub(crate) fn stored(k: usize, j: usize, i: usize) -> u16 {
     (1000 + 100 * k + 10 * j + i) as u16
 }
 
 /// All numbers of slice k.
-pub fn plane(k: usize) -> Vec<u16> {
-    (0..usize::from(ROWS))
-        .flat_map(|j| (0..usize::from(COLUMNS)).map(move |i| stored(k, j, i)))
-        .collect()
+pub(crate) fn plane(k: usize) -> Vec<u16> {
+    (0..usize::from(ROWS)).flat_map(|j| (0..usize::from(COLUMNS)).map(move |i| stored(k, j, i))).collect()
 }
 
 /// Slice `k` of an axial CT: 0.7 mm between rows, 0.5 mm between columns, slices 2.5 mm apart from z = -30
 /// upwards, HU = stored - 1024.
-pub fn slice(k: usize) -> Image {
+pub(crate) fn slice(k: usize) -> Image {
     Image::empty()
         .text(tags::SOP_CLASS_UID, b"UI", "1.2.840.10008.5.1.4.1.1.2")
         .text(tags::SOP_INSTANCE_UID, b"UI", &format!("1.2.3.{}", 100 + k))
@@ -209,17 +207,17 @@ pub fn slice(k: usize) -> Image {
 }
 
 /// Moves an image to `z` mm.
-pub fn at(image: Image, z: f64) -> Image {
+pub(crate) fn at(image: Image, z: f64) -> Image {
     image.text(tags::IMAGE_POSITION_PATIENT, b"DS", &format!("-100\\-90\\{z}"))
 }
 
 /// Slices 0 to `n` - 1.
-pub fn slices(n: usize) -> Vec<Image> {
+pub(crate) fn slices(n: usize) -> Vec<Image> {
     (0..n).map(slice).collect()
 }
 
 /// Writes `images` into a new folder, under names and in an order that say nothing.
-pub fn write(images: &[Image]) -> tempfile::TempDir {
+pub(crate) fn write(images: &[Image]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (n, image) in images.iter().enumerate() {
         write_file(folder.path(), n, &image.bytes());
@@ -227,7 +225,7 @@ pub fn write(images: &[Image]) -> tempfile::TempDir {
     folder
 }
 
-pub fn write_file(folder: &Path, n: usize, bytes: &[u8]) -> PathBuf {
+pub(crate) fn write_file(folder: &Path, n: usize, bytes: &[u8]) -> PathBuf {
     let path = folder.join(format!("{}", (n * 7919 + 13) % 1009));
     std::fs::write(&path, bytes).unwrap();
     path
@@ -235,7 +233,7 @@ pub fn write_file(folder: &Path, n: usize, bytes: &[u8]) -> PathBuf {
 
 /// The only series of `folder`.
 #[track_caller]
-pub fn only_series(folder: &Path) -> Series {
+pub(crate) fn only_series(folder: &Path) -> Series {
     let mut scan = dicom_io::scan(&[folder.to_owned()]).unwrap();
     assert_eq!(scan.studies.len(), 1, "{:?}", scan.skipped);
     let mut study = scan.studies.remove(0);
@@ -245,7 +243,7 @@ pub fn only_series(folder: &Path) -> Series {
 
 /// What `images` make, and that headers alone lead to the same answer where they can.
 #[track_caller]
-pub fn read(images: &[Image]) -> Result<Reading, Error> {
+pub(crate) fn read(images: &[Image]) -> Result<Reading, Error> {
     let folder = write(images);
     let series = only_series(folder.path());
     let checked = series.check();
@@ -263,13 +261,13 @@ pub fn read(images: &[Image]) -> Result<Reading, Error> {
 
 /// The message with which `images` are refused.
 #[track_caller]
-pub fn refused(images: &[Image]) -> String {
+pub(crate) fn refused(images: &[Image]) -> String {
     let error = read(images).map(|reading| reading.warnings).expect_err("read without complaint");
     error.to_string()
 }
 
 /// The warnings with which `images` are read.
 #[track_caller]
-pub fn warned(images: &[Image]) -> Vec<Warning> {
+pub(crate) fn warned(images: &[Image]) -> Vec<Warning> {
     read(images).unwrap().warnings
 }
