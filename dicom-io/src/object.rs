@@ -13,7 +13,8 @@ use dicom::object::{FileDicomObject, FileMetaTableBuilder, InMemDicomObject};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::source::{SliceRef, Source};
+use crate::read::SliceRef;
+use crate::source::Source;
 use crate::sr::codes::template;
 use crate::{Geometry, Uid};
 

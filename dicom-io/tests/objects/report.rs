@@ -221,6 +221,7 @@ fn text_is_unicode_whatever_the_source_was_written_in() {
     let (_, object) = written(&[
         (tags::SPECIFIC_CHARACTER_SET, VR::CS, "\\ISO 2022 IR 149"),
         (tags::PATIENT_NAME, VR::PN, &hong),
+        (tags::STUDY_DESCRIPTION, VR::LO, "CHEST"),
     ]);
     let object = reread(&object);
     let text = |tag| object.element(tag).unwrap().to_str().unwrap().into_owned();

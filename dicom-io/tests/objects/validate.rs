@@ -8,7 +8,7 @@ use dicom::core::value::DataSetSequence;
 use dicom::core::{DataElement, VR};
 use dicom::dictionary_std::tags;
 use dicom::object::InMemDicomObject;
-use dicom_io::object::NewSeries;
+use dicom_io::object::{NewSeries, ResultObject};
 use dicom_io::sc::SecondaryCapture;
 use dicom_io::sr::Language;
 use ndarray::Array3;
@@ -108,35 +108,37 @@ fn change(object: &mut InMemDicomObject, value: &str, to: Option<&str>) {
     object.put(DataElement::new(tags::CONTENT_SEQUENCE, VR::SQ, DataSetSequence::from(items)));
 }
 
-/// `.ci/validate` refuses the report when it has been spoilt, and `program` says so.
+/// `.ci/validate` refuses `object` when it has been spoilt, and `program` says so.
 #[track_caller]
-fn check_refused(test: &str, program: &str, spoil: impl Fn(&mut InMemDicomObject)) {
+fn check_refused(test: &str, object: ResultObject, program: &str, spoil: impl Fn(&mut InMemDicomObject)) {
     if peers(test).is_none() {
         return;
     }
-    let scan = Scan::new("spoilt", AXIAL, &[]);
-    let report = scan.report(Language::English, &scan.segmentation(&scan.masks())).object().clone();
-    let meta = report.meta().clone();
-    let mut report = report.into_inner();
-    spoil(&mut report);
+    let meta = object.object().meta().clone();
+    let mut object = object.object().clone().into_inner();
+    spoil(&mut object);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("spoilt.dcm");
-    report.with_exact_meta(meta).write_to_file(&file).unwrap();
+    object.with_exact_meta(meta).write_to_file(&file).unwrap();
     let (accepted, said) = validate(&[file]);
     assert!(!accepted && said.contains(&format!("{program}\tFAILED")), "{said}");
 }
 
 #[test]
 fn a_report_against_its_template_is_refused() {
-    check_refused("a_report_against_its_template_is_refused", "PixelMed", |report| {
+    let scan = Scan::new("spoilt", AXIAL, &[]);
+    let object = scan.report(Language::English, &scan.segmentation(&scan.masks()));
+    check_refused("a_report_against_its_template_is_refused", object, "PixelMed", |report| {
         change(report, "121232", None);
         change(report, "363698007", Some("CONTAINS"));
     });
 }
 
 #[test]
-fn a_report_without_a_mandatory_attribute_is_refused() {
-    check_refused("a_report_without_a_mandatory_attribute_is_refused", "dciodvfy", |report| {
-        report.remove_element(tags::COMPLETION_FLAG);
+fn a_segmentation_without_a_mandatory_attribute_is_refused() {
+    let scan = Scan::new("spoilt", AXIAL, &[]);
+    let object = scan.segmentation(&scan.masks());
+    check_refused("a_segmentation_without_a_mandatory_attribute_is_refused", object, "dciodvfy", |object| {
+        object.remove_element(tags::SEGMENTATION_TYPE);
     });
 }
