@@ -205,16 +205,12 @@ pub enum Error {
         widest: Millimetre,
     },
 
-    /// Refuse the image: a header without this attribute belongs to no study.
-    #[error("the image has no valid {0}")]
-    Header(&'static str),
-
     /// Make room or choose another folder, then write again: nothing was left behind.
-    #[error("the object could not be written: {0}")]
+    #[error("the object cannot be written: {0}")]
     Write(#[source] std::io::Error),
 
-    /// Read something else: this object holds no structured report.
-    #[error("no structured report: {0}")]
+    /// Read something else: this object holds no measurement report.
+    #[error("no measurement report: {0}")]
     NotAReport(&'static str),
 }
 

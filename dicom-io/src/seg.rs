@@ -98,7 +98,8 @@ impl Segmentation<'_> {
             .text(tags::SEGMENTS_OVERLAP, VR::CS, if self.overlap() { "YES" } else { "NO" })
             .text(tags::CONTENT_LABEL, VR::CS, &self.label)
             .text(tags::CONTENT_DESCRIPTION, VR::LO, &self.series.description)
-            .text(tags::CONTENT_CREATOR_NAME, VR::PN, &context.equipment.model_name)
+            // A person name without a component delimiter is a retired form.
+            .text(tags::CONTENT_CREATOR_NAME, VR::PN, &format!("{}^", context.equipment.model_name))
             .items(
                 tags::SEGMENT_SEQUENCE,
                 self.segments.iter().zip(1..).map(|(segment, number)| segment.describe(number, context)),
@@ -165,7 +166,7 @@ impl Segment<'_> {
         }
         let common = |of: &Self| {
             let range = |axis: usize| start[axis] - of.offset[axis]..end[axis] - of.offset[axis];
-            of.mask.clone().slice_move(s![range(0), range(1), range(2)])
+            of.mask.slice_move(s![range(0), range(1), range(2)])
         };
         common(self).iter().zip(common(other).iter()).any(|(a, b)| *a && *b)
     }

@@ -118,7 +118,7 @@ fn is_kept(tag: Tag) -> bool {
     }
 }
 
-const SERIES_LEVEL: [Tag; 44] = [
+const SERIES_LEVEL: [Tag; 45] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::TIMEZONE_OFFSET_FROM_UTC,
     tags::STUDY_DATE,
@@ -164,4 +164,5 @@ const SERIES_LEVEL: [Tag; 44] = [
     tags::LOSSY_IMAGE_COMPRESSION,
     tags::LOSSY_IMAGE_COMPRESSION_RATIO,
     tags::LOSSY_IMAGE_COMPRESSION_METHOD,
+    tags::LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED,
 ];

@@ -1,6 +1,6 @@
 //! A small source series and an analysis of it, for the tests of result objects.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dicom::core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom::dictionary_std::{tags, uids};
@@ -9,7 +9,7 @@ use dicom_io::object::{Algorithm, Context, DateTime, Equipment, NewSeries, Resul
 use dicom_io::seg::{Segment, Segmentation};
 use dicom_io::sr::codes::{self, Code};
 use dicom_io::sr::{Absence, Finding, Language, Measurement, MeasurementReport, Planar, Site, Volumetric};
-use dicom_io::{Geometry, Ijk, Lps, SliceRef, Source, Spacing, Uid};
+use dicom_io::{Geometry, Ijk, Lps, Reading, SliceRef, Source, Spacing, Uid};
 use ndarray::Array3;
 
 /// Slices, rows, columns: all different, and a row is no whole number of bytes.
@@ -40,11 +40,10 @@ impl Scan {
         let spacing = Spacing { i: 0.75, j: 0.8, k: 2.5 };
         let geometry = Geometry::new(Lps::new(-20.0, -30.0, 40.0), axes, spacing).unwrap();
         let images: Vec<_> = (0..SHAPE[0]).map(|k| image(name, &geometry, k, more)).collect();
-        let slices = (0..SHAPE[0]).map(|k| SliceRef {
-            sop_class_uid: Uid::parse(uids::CT_IMAGE_STORAGE).unwrap(),
-            sop_instance_uid: slice_uid(name, k),
-            frame: None,
-        });
+        let folder = tempfile::tempdir().unwrap();
+        write(&images, folder.path());
+        let mut found = dicom_io::scan(&[folder.path().to_owned()]).unwrap();
+        let Reading { source, slices, volume, .. } = found.studies.remove(0).series.remove(0).read().unwrap();
         let algorithm = |name: &str, kind: &str| Algorithm {
             name: name.into(),
             version: "1.2.0".into(),
@@ -53,9 +52,9 @@ impl Scan {
             parameters: vec![format!("model_sha256={}", kind.repeat(16)), "threshold=0.5".into()],
         };
         Self {
-            source: Source::from_object(images[0].clone()).unwrap(),
-            geometry,
-            slices: slices.collect(),
+            source,
+            geometry: volume.geometry,
+            slices,
             equipment: Equipment {
                 manufacturer: "Foci".into(),
                 model_name: "Foci".into(),
@@ -80,14 +79,8 @@ impl Scan {
     }
 
     /// Writes the slices as files and returns their paths.
-    pub(crate) fn write(&self, folder: &Path) -> Vec<std::path::PathBuf> {
-        let write = |(k, image): (usize, &InMemDicomObject)| {
-            let meta = FileMetaTableBuilder::new().transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN);
-            let path = folder.join(format!("ct{k}.dcm"));
-            image.clone().with_meta(meta).unwrap().write_to_file(&path).unwrap();
-            path
-        };
-        self.images.iter().enumerate().map(write).collect()
+    pub(crate) fn write(&self, folder: &Path) -> Vec<PathBuf> {
+        write(&self.images, folder)
     }
 
     /// Two findings by two algorithms: a nodule in the left lung, a lesion in the liver.
@@ -207,6 +200,16 @@ pub(crate) fn tracking(n: usize) -> Uid {
 fn circle([i, j, k]: [f64; 3], radius: f64) -> Vec<Ijk> {
     let angle = |n: u32| f64::from(n) * std::f64::consts::TAU / 24.0;
     (0..24).map(|n| Ijk::new(i + radius * angle(n).cos(), j + radius * angle(n).sin(), k)).collect()
+}
+
+fn write(images: &[InMemDicomObject], folder: &Path) -> Vec<PathBuf> {
+    let write = |(k, image): (usize, &InMemDicomObject)| {
+        let meta = FileMetaTableBuilder::new().transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN);
+        let path = folder.join(format!("ct{k}.dcm"));
+        image.clone().with_meta(meta).unwrap().write_to_file(&path).unwrap();
+        path
+    };
+    images.iter().enumerate().map(write).collect()
 }
 
 fn slice_uid(name: &str, k: usize) -> Uid {
