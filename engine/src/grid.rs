@@ -42,6 +42,16 @@ impl Bounds {
         narrow
     }
 
+    /// The part of this box inside `other`.
+    pub(crate) fn within(self, other: Self) -> Self {
+        let mut part = self;
+        for d in 0..3 {
+            part.low[d] = self.low[d].clamp(other.low[d], other.high[d]);
+            part.high[d] = self.high[d].clamp(other.low[d], other.high[d]);
+        }
+        part
+    }
+
     /// This box, `by` mm larger on every side.
     pub(crate) fn grown(self, by: f64) -> Self {
         Self { low: self.low.map(|v| v - by), high: self.high.map(|v| v + by) }
@@ -75,22 +85,22 @@ impl Grid {
         Self { geometry, shape }
     }
 
-    /// The part that starts at `corner` and takes every `stride`th voxel, `shape` of them.
-    pub(crate) fn part(&self, corner: [usize; 3], stride: usize, shape: [usize; 3]) -> Self {
-        let corner = Ijk::new(corner[2] as f64, corner[1] as f64, corner[0] as f64);
-        let spacing = self.geometry.spacing();
-        let by = stride as f64;
-        let spacing = Spacing { i: spacing.i * by, j: spacing.j * by, k: spacing.k * by };
-        let geometry = Geometry::new(self.geometry.to_lps(corner), self.geometry.axes(), spacing)
+    /// The part of `shape` voxels that starts at `corner`.
+    pub(crate) fn part(&self, corner: [usize; 3], shape: [usize; 3]) -> Self {
+        let origin = self.geometry.to_lps(Ijk::new(corner[2] as f64, corner[1] as f64, corner[0] as f64));
+        let geometry = Geometry::new(origin, self.geometry.axes(), self.geometry.spacing())
             .expect("a part of a grid is a grid");
         Self { geometry, shape }
     }
 
-    /// How many voxels are nearest to `mm` along each array axis; at least one.
-    pub(crate) fn steps(&self, mm: f64) -> usize {
-        let spacing = self.geometry.spacing().to_array();
-        let smallest = spacing.iter().copied().fold(f64::INFINITY, f64::min);
-        ((mm / smallest).round() as usize).max(1)
+    /// The grid of `shape` voxels with the same first voxel and `strides` times the distances (array axes
+    /// 0, 1, 2).
+    pub(crate) fn thinned(&self, strides: [f64; 3], shape: [usize; 3]) -> Self {
+        let fine = self.geometry.spacing();
+        let spacing = Spacing { i: fine.i * strides[2], j: fine.j * strides[1], k: fine.k * strides[0] };
+        let geometry = Geometry::new(self.geometry.origin(), self.geometry.axes(), spacing)
+            .expect("a thinned grid is a grid");
+        Self { geometry, shape }
     }
 }
 
@@ -110,12 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn every_second_voxel_of_a_part_lies_where_it_lay() {
+    fn parts_and_thinned_grids_lie_where_the_grid_lay() {
         let bounds = Bounds { low: [0.0; 3], high: [30.0; 3] };
         let axes = [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]];
-        let grid = Grid::over(bounds, axes, [1.5; 3]);
-        let part = grid.part([2, 4, 6], 2, [3, 3, 3]);
-        let there = part.geometry.to_lps(Ijk::new(1.0, 1.0, 1.0));
-        assert!(there.distance(grid.geometry.to_lps(Ijk::new(8.0, 6.0, 4.0))).0 < 1e-9);
+        let grid = Grid::over(bounds, axes, [1.5, 1.0, 0.5]);
+        let part = grid.part([2, 4, 6], [3, 3, 3]);
+        let there = part.geometry.to_lps(Ijk::new(1.0, 2.0, 3.0));
+        assert!(there.distance(grid.geometry.to_lps(Ijk::new(7.0, 6.0, 5.0))).0 < 1e-9);
+        let thin = grid.thinned([2.0, 3.0, 4.0], [3, 3, 3]);
+        let there = thin.geometry.to_lps(Ijk::new(1.0, 1.0, 1.0));
+        assert!(there.distance(grid.geometry.to_lps(Ijk::new(4.0, 3.0, 2.0))).0 < 1e-9);
     }
 }

@@ -1,0 +1,4 @@
+//! Reading of series, through the public functions only.
+
+mod builder;
+mod real;
