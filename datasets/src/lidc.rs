@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use dicom_io::{Geometry, Ijk, Lps, Uid};
+use dicom_io::{Geometry, Ijk, Lps, SliceRef, Uid};
 use engine::Kind;
 use roxmltree::{Document, Node, ParsingOptions};
 
@@ -104,14 +104,13 @@ const MOST_NODES: u32 = 4_000_000;
 
 /// Reads the XML file of one scan.
 ///
-/// `geometry` is the grid of the series and `slices` the SOP Instance UIDs of its slices in the order of
-/// the grid.
+/// `geometry` and `slices` are those of the series: of its [`dicom_io::Reading`].
 ///
 /// # Errors
 ///
 /// [`Error::NotAReading`] if the file is no LIDC reading of a CT or cut short, [`Error::OtherSeries`] if
 /// it marks an image that is not among `slices`.
-pub fn read(xml: &[u8], geometry: &Geometry, slices: &[Uid]) -> Result<Reading, Error> {
+pub fn read(xml: &[u8], geometry: &Geometry, slices: &[SliceRef]) -> Result<Reading, Error> {
     let wrong = |what: &str| Error::NotAReading(what.to_owned());
     let text = std::str::from_utf8(xml).map_err(|_| wrong("not UTF-8"))?;
     let options = ParsingOptions { nodes_limit: MOST_NODES, ..ParsingOptions::default() };
@@ -121,7 +120,8 @@ pub fn read(xml: &[u8], geometry: &Geometry, slices: &[Uid]) -> Result<Reading, 
     if root.tag_name().name() != "LidcReadMessage" {
         return Err(wrong("the root element is not LidcReadMessage"));
     }
-    let grid = Grid { geometry, slices: slices.iter().zip(0..).collect() };
+    let grid =
+        Grid { geometry, slices: slices.iter().map(|slice| &slice.sop_instance_uid).zip(0..).collect() };
 
     let mut outlines = Vec::new();
     let (mut small_nodules, mut non_nodules) = (Vec::new(), Vec::new());

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use datasets::lidc::{self, Error, Reading};
-use dicom_io::{Geometry, Ijk, Lps, Spacing, Uid};
+use dicom_io::{Geometry, Ijk, Lps, SliceRef, Spacing, Uid, scan};
 
 /// Columns, rows and slices of 0.5 x 0.7 x 2 mm from (-100, -90, 30).
 fn grid() -> Geometry {
@@ -10,7 +10,13 @@ fn grid() -> Geometry {
 }
 
 fn read(xml: &str) -> Result<Reading, Error> {
-    let slices: Vec<Uid> = (0..10).map(|k| Uid::parse(&format!("1.2.{k}")).unwrap()).collect();
+    let uid = |text: &str| Uid::parse(text).unwrap();
+    let slice = |k: usize| SliceRef {
+        sop_class_uid: uid("1.2.840.10008.5.1.4.1.1.2"),
+        sop_instance_uid: uid(&format!("1.2.{k}")),
+        frame: None,
+    };
+    let slices: Vec<SliceRef> = (0..10).map(slice).collect();
     lidc::read(xml.as_bytes(), &grid(), &slices)
 }
 
@@ -164,25 +170,10 @@ fn lidc_idri_0001(test: &str) -> Option<PathBuf> {
 fn four_of_four_readers_outlined_one_nodule_of_lidc_idri_0001() {
     let test = "four_of_four_readers_outlined_one_nodule_of_lidc_idri_0001";
     let Some(folder) = lidc_idri_0001(test) else { return };
-    let xml = std::fs::read_to_string(folder.join("069.xml")).unwrap();
-    // The marked slices and where they lie, as the reading itself names them: 2.5 mm apart, the lowest first.
-    let value = |from: &str, name: &str| {
-        let (_, rest) = from.split_once(&format!("<{name}>"))?;
-        Some(rest.split_once('<')?.0.trim().to_owned())
-    };
-    let (lowest, count) = (-340.0, 133);
-    let mut slices: Vec<Uid> = (0..count).map(|k| Uid::derived(&["unmarked", &k.to_string()])).collect();
-    for place in xml.split("<imageZposition>").skip(1) {
-        let z: f64 = place.split_once('<').unwrap().0.trim().parse().unwrap();
-        let uid = Uid::parse(&value(place, "imageSOP_UID").unwrap()).unwrap();
-        slices[((z - lowest) / 2.5).round() as usize] = uid;
-    }
-    let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-    let spacing = Spacing { i: 0.703125, j: 0.703125, k: 2.5 };
-    let grid = Geometry::new(Lps::new(-166.0, -171.7, lowest), axes, spacing).unwrap();
-
-    let reading = lidc::read(xml.as_bytes(), &grid, &slices).unwrap();
-    println!("{reading:?}");
+    let found = scan(std::slice::from_ref(&folder)).unwrap();
+    let series = found.studies[0].series[0].read().unwrap();
+    let xml = std::fs::read(folder.join("069.xml")).unwrap();
+    let reading = lidc::read(&xml, &series.volume.geometry, &series.slices).unwrap();
     let [nodule] = &reading.nodules[..] else { panic!("{reading:?}") };
     assert_eq!((reading.readers, nodule.readers), (4, 4));
     assert_eq!(nodule.malignancy, [5, 5, 5, 4]);
