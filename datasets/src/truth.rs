@@ -28,3 +28,21 @@ pub struct TrueLesion {
     /// What else the source says of it, for people.
     pub note: String,
 }
+
+impl From<&dicom_io::phantom::Truth> for Truth {
+    fn from(phantom: &dicom_io::phantom::Truth) -> Self {
+        use dicom_io::phantom::LesionKind;
+        let lesion = |lesion: &dicom_io::phantom::LesionTruth| TrueLesion {
+            id: lesion.id.clone(),
+            kind: match lesion.kind {
+                LesionKind::LiverLesion => Kind::LiverLesion,
+                LesionKind::SolidNodule | LesionKind::GroundGlassNodule => Kind::LungNodule,
+            },
+            centre_lps_mm: lesion.centre_lps_mm,
+            diameter_mm: lesion.long_axis_mm,
+            volume_mm3: Some(lesion.volume_mm3),
+            note: lesion.shape.clone(),
+        };
+        Self { lesions: phantom.lesions.iter().map(lesion).collect(), excused: Vec::new() }
+    }
+}
