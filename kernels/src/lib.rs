@@ -17,7 +17,6 @@ pub mod blend;
 pub mod components;
 pub mod device;
 pub mod diameter;
-pub mod distance;
 pub mod median;
 pub mod morphology;
 pub mod nms;
