@@ -96,9 +96,9 @@ impl Blend {
     pub fn add(&mut self, tile: ArrayView3<'_, f32>, at: [usize; 3]) -> Result<(), Error> {
         let Device::Cpu = self.device;
         let shape: [usize; 3] = tile.dim().into();
-        for axis in 0..3 {
-            if self.falloff[axis].len() != shape[axis] {
-                self.falloff[axis] = falloff(shape[axis]);
+        for (falloff_along, n) in self.falloff.iter_mut().zip(shape) {
+            if falloff_along.len() != n {
+                *falloff_along = falloff(n);
             }
         }
         let size = overlap(self.sum.dim().into(), at, shape);
@@ -113,18 +113,17 @@ impl Blend {
         let tile = tile.slice_move(s![..size[0], ..size[1], ..size[2]]);
         let slices: Vec<_> = slices.zip(weights).zip(tile.outer_iter()).zip(along_k).collect();
         slices.into_par_iter().for_each(|(((mut sum, mut weight), tile), &of_slice)| {
-            for j in 0..size[1] {
-                let of_row = of_slice * along_j[j];
-                Zip::from(sum.row_mut(j))
-                    .and(weight.row_mut(j))
-                    .and(tile.row(j))
-                    .and(&along_i[..size[2]])
-                    .for_each(|sum, total, &value, &of_column| {
-                        let weight = of_row * of_column;
+            let rows = sum.outer_iter_mut().zip(weight.outer_iter_mut()).zip(tile.outer_iter());
+            for (((sum, weight), tile), &of_row) in rows.zip(along_j) {
+                let along_row = &along_i[..size[2]];
+                Zip::from(sum).and(weight).and(tile).and(along_row).for_each(
+                    |sum, total, &value, &of_column| {
+                        let weight = of_slice * of_row * of_column;
                         let weight = if weight > LEAST_WEIGHT { weight } else { LEAST_WEIGHT };
                         *sum += value * weight;
                         *total += weight;
-                    });
+                    },
+                );
             }
         });
         Ok(())

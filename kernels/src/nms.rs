@@ -98,18 +98,18 @@ impl Grid {
         };
         let mut end = [f32::NEG_INFINITY; 3];
         for &at in order {
-            for axis in 0..3 {
-                grid.origin[axis] = grid.origin[axis].min(boxes[at].low[axis]);
-                end[axis] = end[axis].max(boxes[at].high[axis]);
-                grid.edge[axis] += (boxes[at].high[axis] - boxes[at].low[axis]) / order.len() as f32;
-            }
+            let Scored { low, high, .. } = boxes[at];
+            grid.origin = std::array::from_fn(|axis| grid.origin[axis].min(low[axis]));
+            end = std::array::from_fn(|axis| end[axis].max(high[axis]));
+            let share = |axis: usize| (high[axis] - low[axis]) / order.len() as f32;
+            grid.edge = std::array::from_fn(|axis| grid.edge[axis] + share(axis));
         }
         // A few boxes much larger than the others, or far from them, must not make for very many cells.
         let most = Self::CELLS_PER_BOX * order.len() as f64;
         loop {
             let across = |axis: usize| f64::from(end[axis] - grid.origin[axis]) / f64::from(grid.edge[axis]);
             let cells: f64 = (0..3).map(|axis| across(axis).floor() + 1.0).product();
-            if !(cells > most) {
+            if cells.is_nan() || cells <= most {
                 grid.shape = std::array::from_fn(|axis| across(axis) as usize + 1);
                 let reached = order.iter().map(|&at| grid.cells(&boxes[at]).count() as f64).sum::<f64>();
                 if reached <= most {
