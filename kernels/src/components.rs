@@ -372,9 +372,8 @@ mod tests {
             let voxels: Vec<_> =
                 labels.indexed_iter().filter(|(_, l)| **l == component.label).map(|(at, _)| at).collect();
             assert_eq!(component.voxels, voxels.len());
-            let along: [fn(&(usize, usize, usize)) -> usize; 3] = [|v| v.0, |v| v.1, |v| v.2];
             for axis in 0..3 {
-                let indices = || voxels.iter().map(along[axis]);
+                let indices = || voxels.iter().map(|&(k, j, i)| [k, j, i][axis]);
                 assert_eq!(component.start[axis], indices().min().unwrap());
                 assert_eq!(component.end[axis], indices().max().unwrap() + 1);
                 let mean = indices().sum::<usize>() as f64 / voxels.len() as f64;

@@ -105,12 +105,14 @@ fn blank<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
 #[cfg(target_os = "linux")]
 fn on_large_pages<T>(memory: &mut [T]) {
     const LARGE: usize = 2 << 20;
+    // Smaller blocks are recycled by the allocator, and were touched before.
+    const LEAST: usize = 32 << 20;
     let range = memory.as_mut_ptr_range();
     let start = (range.start as usize).next_multiple_of(LARGE);
     let Some(length) = (range.end as usize).checked_sub(start).map(|length| length / LARGE * LARGE) else {
         return;
     };
-    if length > 0 {
+    if length >= LEAST {
         // SAFETY: the range lies within `memory`, which is borrowed mutably, and the advice changes how
         // it is backed but not what it holds.
         unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_HUGEPAGE) };

@@ -287,7 +287,7 @@ mod tests {
         let mut state = seed;
         Array3::from_shape_simple_fn(shape, || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % every == 0
+            (state >> 33).is_multiple_of(every)
         })
     }
 
