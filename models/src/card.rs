@@ -417,7 +417,7 @@ impl Card {
             return Some(format!("head.threshold is {} and must lie between 0 and 1", head.threshold()));
         }
         if let Head::HeatMap { stride, peak_cells, .. } = head {
-            let divides = |size: &usize| *stride > 0 && size % stride == 0;
+            let divides = |size: &usize| *stride > 0 && size.is_multiple_of(*stride);
             if !tiles.multiple.iter().all(divides) || !tiles.remainder.iter().all(divides) {
                 return Some(format!("head.stride {stride} does not divide the sizes of tiles"));
             }

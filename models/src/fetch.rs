@@ -151,7 +151,7 @@ fn run(client: Client<'_>, arguments: &[&str], folder: &Path, report: &dyn Fn(u6
 fn complaint(words: &str) -> &str {
     let after = |start| words.lines().filter_map(move |line| line.strip_prefix(start)).map(str::trim);
     let npm = after("npm error").chain(after("npm ERR!")).next();
-    npm.or_else(|| after("ERROR:").last()).unwrap_or("nothing")
+    npm.or_else(|| after("ERROR:").next_back()).unwrap_or("nothing")
 }
 
 /// The bytes of all files in `folder` and below; what vanishes meanwhile does not count.

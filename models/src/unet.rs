@@ -7,7 +7,9 @@
 //!
 //! Where the original joins two tensors along their channels, convolves and thereby reads both, this
 //! graph convolves each with its share of the kernel and adds the two: the same sum, and the largest
-//! tensor of the network is never made.
+//! tensor of the network is never made. And all biases but the last are left out: they shift whole
+//! channels, which the next normalisation takes off again. Without them the means are smaller and
+//! rounding costs a third of what it does with them.
 //!
 //! Source: PyPI `pyliverlesionseg` 0.3, KU Leuven, Apache-2.0.
 
@@ -190,8 +192,11 @@ impl Net {
         if shape[1] != inputs.iter().map(|input| input.channels).sum::<usize>() {
             return Err(wrong(format_args!("convolution {} is {shape:?}", layer + 1)));
         }
-        let bias_name = format!("bias_{}", layer + 1);
-        self.graph.floats(&bias_name, &[shape[0]], bias.iter().copied());
+        // Every tensor but the last is normalised before anything but shifts and maxima happens to it.
+        let last = layer + 1 == self.layers.len();
+        if last {
+            self.graph.floats("bias", &[shape[0]], bias.iter().copied());
+        }
 
         let size: Vec<_> = shape[2..].iter().map(|&n| n as i64).collect();
         let margins: Vec<_> =
@@ -206,8 +211,8 @@ impl Net {
             let kernel_name = format!("kernel_{}_{}", layer + 1, n + 1);
             self.graph.floats(&kernel_name, part.shape(), part.iter().copied());
             let mut names = vec![input.name.as_str(), &kernel_name];
-            if n == 0 {
-                names.push(&bias_name);
+            if last && n == 0 {
+                names.push("bias");
             }
             parts.push(Tensor { name: self.graph.node("Conv", &names, &attributes), channels: shape[0] });
         }
