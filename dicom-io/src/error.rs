@@ -57,7 +57,7 @@ pub enum Error {
     TooLarge {
         /// Which series.
         series_uid: Uid,
-        /// The budget.
+        /// [`MAX_VOXELS`](crate::MAX_VOXELS).
         limit: usize,
     },
 
@@ -128,7 +128,7 @@ pub enum Error {
         series_uid: Uid,
         /// Slices at different places.
         found: usize,
-        /// At least this many.
+        /// [`MIN_SLICES`](crate::MIN_SLICES).
         needed: usize,
     },
 

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use dicom::core::Tag;
 use dicom::dictionary_std::tags;
 
+use crate::elements::{Broken, Elements};
 use crate::geometry::Lps;
-use crate::header::{Broken, Elements, Header, Pixels};
+use crate::header::{Header, Pixels};
 use crate::uid::Uid;
 
 /// The header of one image file.
@@ -29,8 +30,9 @@ pub struct Instance {
     pub image_type: Vec<String>,
     /// Frame of Reference UID.
     pub frame_of_reference: Option<Uid>,
-    /// Modality, Patient ID: must be the same throughout a series. Never shown.
-    pub(crate) belongs: [Option<String>; 2],
+    pub(crate) modality: String,
+    /// Patient ID: never shown, only compared.
+    pub(crate) patient: Option<String>,
     pub(crate) format: Format,
     pub(crate) pixels: Option<Pixels>,
     pub(crate) broken: Option<Broken>,
@@ -165,7 +167,8 @@ impl Instance {
             number: elements.integer(tags::INSTANCE_NUMBER),
             image_type,
             frame_of_reference: uid(tags::FRAME_OF_REFERENCE_UID),
-            belongs: [Some(about.modality.clone()), patient],
+            modality: about.modality.clone(),
+            patient,
             format,
             pixels: header.pixels,
             broken: header.broken,

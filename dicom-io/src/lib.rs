@@ -3,29 +3,34 @@
 //! Everything that knows a tag lives here. What the voxels mean is the engine's business.
 
 mod codestream;
-pub mod error;
+mod elements;
+mod error;
 pub mod geometry;
 mod header;
-pub mod instance;
+mod instance;
 pub mod object;
-pub mod pixels;
-pub mod plan;
-pub mod read;
+pub mod phantom;
+mod pixels;
+mod plan;
+mod read;
 pub mod sc;
-pub mod scan;
+mod scale;
+mod scan;
 pub mod seg;
-pub mod source;
+mod source;
 mod spacing;
 pub mod sr;
 pub mod uid;
 pub mod units;
 pub mod volume;
-pub mod warning;
+mod warning;
 
 pub use error::Error;
 pub use geometry::{Geometry, Ijk, Lps, Spacing};
 pub use instance::Instance;
+pub use plan::{MAX_VOXELS, MIN_SLICES};
 pub use read::{Reading, SliceRef};
+pub use scale::AIR_HU;
 pub use scan::{Scan, Series, SkipReason, Skipped, Study, scan};
 pub use source::Source;
 pub use sr::codes::Code;

@@ -65,10 +65,8 @@ impl<'a> Plan<'a> {
         let (instances, copies) = originals(series)?;
         let slices = instances.iter().flat_map(|instance| slices_of(instance)).collect();
         let slices = without_localizers(slices, &mut warnings);
-        for attribute in 0..2 {
-            const NAMES: [&str; 2] = ["Modality", "Patient ID"];
-            same(uid, NAMES[attribute], &slices, |s| s.instance.belongs[attribute].as_ref())?;
-        }
+        same(uid, "Modality", &slices, |s| &s.instance.modality)?;
+        same(uid, "Patient ID", &slices, |s| s.instance.patient.as_ref())?;
         for instance in kept(&slices) {
             pixels::check(series, instance)?;
         }

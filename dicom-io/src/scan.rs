@@ -11,8 +11,9 @@ use dicom::dictionary_std::tags;
 use dicom::encoding::text::{SpecificCharacterSet, TextCodec};
 use rayon::prelude::*;
 
+use crate::elements::Broken;
 use crate::error::Error;
-use crate::header::{Broken, Header};
+use crate::header::Header;
 use crate::instance::{About, Instance};
 use crate::uid::Uid;
 

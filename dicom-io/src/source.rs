@@ -7,7 +7,6 @@ use dicom::core::Tag;
 use dicom::dictionary_std::tags;
 use dicom::encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom::object::InMemDicomObject;
-use dicom::object::mem::InMemElement;
 use dicom::transfer_syntax::TransferSyntaxRegistry;
 
 use crate::header::Header;
@@ -59,11 +58,6 @@ impl Source {
         text.map(|text| text.trim().to_owned()).unwrap_or_default()
     }
 
-    /// One attribute of the patient, study, series, equipment or frame of reference, if the header has it.
-    #[allow(dead_code, reason = "the writers of result objects arrive beside this")]
-    pub(crate) fn element(&self, tag: Tag) -> Option<&InMemElement> {
-        self.object.get(tag)
-    }
 
     /// All of these attributes, Specific Character Set included; text is decoded by it already.
     pub(crate) fn object(&self) -> &InMemDicomObject {
@@ -84,7 +78,7 @@ impl Source {
     pub(crate) fn read(header: &Header) -> Option<Self> {
         let elements = header.elements();
         let wanted = |e: &&_| -> bool {
-            let element: &crate::header::Element<'_> = e;
+            let element: &crate::elements::Element<'_> = e;
             is_kept(element.tag) && element.whole.len() <= LONGEST && elements.is_sound(element)
         };
         let bytes: Vec<u8> = elements.iter().filter(wanted).flat_map(|e| e.whole).copied().collect();
@@ -113,7 +107,7 @@ fn is_kept(tag: Tag) -> bool {
     }
 }
 
-const SERIES_LEVEL: [Tag; 44] = [
+const SERIES_LEVEL: [Tag; 45] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::TIMEZONE_OFFSET_FROM_UTC,
     tags::STUDY_DATE,
@@ -154,6 +148,8 @@ const SERIES_LEVEL: [Tag; 44] = [
     tags::REQUEST_ATTRIBUTES_SEQUENCE,
     tags::PERFORMED_PROCEDURE_STEP_ID,
     tags::PERFORMED_PROCEDURE_STEP_DESCRIPTION,
+    // Of an image rather than a series; what is made from it must say so too.
+    tags::SLICE_THICKNESS,
     tags::LOSSY_IMAGE_COMPRESSION,
     tags::LOSSY_IMAGE_COMPRESSION_RATIO,
     tags::LOSSY_IMAGE_COMPRESSION_METHOD,

@@ -2,7 +2,8 @@
 
 use dicom::dictionary_std::tags;
 
-use crate::builder::{Image, plane, read, refused, slice, slices};
+use crate::builder::{Image, RLE, plane, read, refused, slice, slices};
+use crate::streams::lossless;
 
 fn frame(place: f64) -> Image {
     let position = Image::empty().text(tags::IMAGE_POSITION_PATIENT, b"DS", &format!("-100\\-90\\{place}"));
@@ -46,6 +47,35 @@ fn frames_make_the_same_volume_as_single_images() {
     assert_eq!(reading.volume, single.volume);
     let frames: Vec<Option<u32>> = reading.slices.iter().map(|slice| slice.frame).collect();
     assert_eq!(frames, [Some(2), Some(4), Some(1), Some(3)]);
+}
+
+#[test]
+fn compressed_frames_are_found_one_to_a_fragment_or_by_their_offsets() {
+    let single = read(&slices(3)).unwrap();
+    for syntax in [RLE, "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.90"] {
+        let streams = [2, 0, 1].map(|k| lossless(syntax, k).unwrap());
+        let mut fragments = vec![vec![]];
+        fragments.extend(streams.clone());
+        let image = enhanced(&[2, 0, 1]).syntax(syntax);
+        assert_eq!(read(&[image.clone().fragments(fragments)]).unwrap().volume, single.volume, "{syntax}");
+
+        // Each frame in two fragments: every one of them has a header of eight bytes.
+        let mut table = Vec::new();
+        let mut fragments = Vec::new();
+        let mut offset = 0u32;
+        for stream in &streams {
+            table.extend(offset.to_le_bytes());
+            let (head, tail) = stream.split_at(stream.len() / 4 * 2);
+            fragments.extend([head.to_vec(), tail.to_vec()]);
+            offset += stream.len() as u32 + 16;
+        }
+        fragments.insert(0, table);
+        assert_eq!(read(&[image.clone().fragments(fragments.clone())]).unwrap().volume, single.volume);
+
+        fragments[0] = vec![];
+        let message = refused(&[image.fragments(fragments)]);
+        assert!(message.ends_with("it is not clear which fragment belongs to which frame"), "{message}");
+    }
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! From stored numbers to Hounsfield units, in every way of storing them.
 
 use dicom::dictionary_std::tags;
-use dicom_io::Warning;
-use dicom_io::pixels::AIR_HU;
+use dicom_io::{AIR_HU, Warning};
 
 use crate::builder::{
     BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, Image, RLE, plane, read, refused, slice, slices, stored, warned,

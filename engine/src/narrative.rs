@@ -1,0 +1,133 @@
+//! Words for a report.
+//!
+//! [`Narrative::template`] writes them from [`Facts`] and nothing else: the same facts give the same
+//! words. It names what was looked for, found and measured, and what was not assessed; it never calls
+//! a lesion benign or malignant and advises nothing but that a radiologist looks.
+//!
+//! # Words that can be checked
+//!
+//! Every [`Sentence`] names the findings it rests on, and keeps to four rules, so that words from
+//! elsewhere (a language model's) can be held against the same facts, sentence by sentence:
+//!
+//! 1. A finding is named only by its number, and every finding named is in `evidence`.
+//! 2. A number with a unit is a measurement of a finding in `evidence`, the volume of an examined organ
+//!    or the grid of the series, rounded as in [`rounded`]. A range is made of two such numbers.
+//! 3. Any other number counts findings in `evidence` or slices, names a slice or finding, or is a score.
+//! 4. Every finding of the report has at least one sentence of its own: one whose evidence is it alone.
+//!
+//! Warnings are quoted as they stand, after a fixed phrase, and are exempt.
+//!
+//! The phrases are in `phrase.rs`, both languages side by side; `template.rs` puts them in order.
+
+mod phrase;
+pub mod rounded;
+mod template;
+
+use serde::Serialize;
+
+use crate::finding::Finding;
+use crate::report::Examined;
+
+/// The language of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Language {
+    /// Chinese as written in the People's Republic of China.
+    #[serde(rename = "zh-CN")]
+    Chinese,
+    /// English.
+    #[serde(rename = "en")]
+    English,
+}
+
+/// The words of a report.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Narrative {
+    /// The language.
+    pub language: Language,
+    /// 影像所见 / Findings.
+    pub findings: Vec<Sentence>,
+    /// 诊断意见 / Impression.
+    pub impression: Vec<Sentence>,
+}
+
+/// One sentence and the findings (by number) it speaks of.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sentence {
+    /// The words.
+    pub text: String,
+    /// The numbers of the findings that support it; empty for a sentence about the whole examination.
+    pub evidence: Vec<usize>,
+    /// Who wrote it.
+    pub author: Author,
+}
+
+/// Who wrote a sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Author {
+    /// The deterministic template.
+    Template,
+}
+
+/// All that words may speak of: the parts of a [`Report`](crate::Report) that come before its words.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The modality of the series, as DICOM writes it. Hounsfield units are stated only for "CT".
+    pub modality: &'a str,
+    /// How many slices were read.
+    pub slices: usize,
+    /// The distances between neighbouring columns, rows and slices, mm.
+    pub spacing_mm: [f64; 3],
+    /// The findings, in the order of the report.
+    pub findings: &'a [Finding],
+    /// What was looked for, and with what result.
+    pub examined: &'a [Examined],
+    /// What was odd about the input or the run, in plain English.
+    pub warnings: &'a [String],
+}
+
+impl Narrative {
+    /// The words that follow from `facts` without anybody's judgement.
+    ///
+    /// Every finding has a sentence; beyond ten of a kind the smaller ones are first summed up and then
+    /// listed in short. An organ that was looked for and not found in the images is said not to have
+    /// been assessed.
+    pub fn template(language: Language, facts: &Facts<'_>) -> Self {
+        template::narrative(language, facts)
+    }
+
+    /// The words as plain text: two headings, a sentence on each line, the impression numbered.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}\n", self.language.findings_heading());
+        for sentence in &self.findings {
+            text += &format!("{}\n", sentence.text);
+        }
+        text += &format!("\n{}\n", self.language.impression_heading());
+        for (number, sentence) in (1..).zip(&self.impression) {
+            text += &format!("{number}. {}\n", sentence.text);
+        }
+        text
+    }
+}
+
+impl Language {
+    /// What the section of what was seen is called.
+    pub fn findings_heading(self) -> &'static str {
+        phrase::either(self, "影像所见", "Findings")
+    }
+
+    /// What the section of what it means is called.
+    pub fn impression_heading(self) -> &'static str {
+        phrase::either(self, "诊断意见", "Impression")
+    }
+
+    /// What `finding` is and where, without its number or size: "Nodule, right lung".
+    pub fn describe(self, finding: &Finding) -> String {
+        phrase::description(self, finding.kind, finding.site)
+    }
+
+    /// That nobody has checked this report and what it may not be used for, in one sentence.
+    pub fn disclaimer(self) -> &'static str {
+        phrase::disclaimer(self)
+    }
+}

@@ -1,0 +1,76 @@
+//! The inference library and the networks, found or fetched, and how long each stage took.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use models::{Cache, Card, Network, Places, Runtime, Weights};
+
+use crate::progress::Bar;
+
+/// What is needed to run networks.
+pub(crate) struct Session {
+    runtime: Runtime,
+    cache: Cache,
+    threads: usize,
+}
+
+impl Session {
+    /// Finds ONNX Runtime, or fetches it once.
+    pub(crate) fn start(threads: Option<usize>, bar: &Bar) -> Result<Self> {
+        let places = Places::from_environment();
+        let runtime = Runtime::find(&places, &|progress| bar.show(progress.what, progress.done, progress.total))
+            .context("ONNX Runtime is not ready")?;
+        let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        Ok(Self { runtime, cache: places.cache, threads })
+    }
+
+    /// The network of `card`; its weights are found, or fetched once.
+    pub(crate) fn load(&self, card: &Card, bar: &Bar) -> Result<Network, models::Error> {
+        let weights = Weights::ensure(card, &self.cache, &|progress| {
+            bar.show(progress.what, progress.done, progress.total);
+        })?;
+        Network::load(&self.runtime, card, weights, self.threads)
+    }
+
+    /// The library, its version and where it computes: for the report.
+    pub(crate) fn describe(&self) -> String {
+        format!("ONNX Runtime {} ({})", self.runtime.version(), self.runtime.provider().as_str())
+    }
+}
+
+/// How long each stage took, in the order in which they ended.
+pub(crate) struct Stopwatch {
+    state: RefCell<(String, Instant, Vec<(String, Duration)>)>,
+}
+
+impl Stopwatch {
+    /// Starts with the stage `first`.
+    pub(crate) fn start(first: &str) -> Self {
+        Self { state: RefCell::new((first.to_owned(), Instant::now(), Vec::new())) }
+    }
+
+    /// The stage `what` is under way: if it is a new one, the one before has ended.
+    pub(crate) fn stage(&self, what: &str) {
+        let mut state = self.state.borrow_mut();
+        if state.0 != what {
+            let now = Instant::now();
+            let ended = (std::mem::replace(&mut state.0, what.to_owned()), now - state.1);
+            state.1 = now;
+            state.2.push(ended);
+        }
+    }
+
+    /// The stages and their seconds as one line of JSON.
+    pub(crate) fn report(&self) -> String {
+        self.stage("");
+        let stages: serde_json::Map<String, serde_json::Value> = self
+            .state
+            .borrow()
+            .2
+            .iter()
+            .map(|(what, time)| (what.clone(), ((time.as_secs_f64() * 1000.0).round() / 1000.0).into()))
+            .collect();
+        serde_json::Value::Object(stages).to_string()
+    }
+}
