@@ -61,8 +61,7 @@ pub fn components(
     if slabs.iter().map(|slab| slab.runs.len()).sum::<usize>() >= u32::MAX as usize {
         return Err(too_large);
     }
-    let (runs, rows, mut parents) = stacked(slabs, neighbours, shape[1]);
-    drop(rows);
+    let (runs, mut parents) = stacked(slabs, neighbours, shape[1]);
     Ok(gathered(shape, runs, &mut parents))
 }
 
@@ -236,7 +235,7 @@ fn join(parents: &mut [u32], a: u32, b: u32) {
 }
 
 /// The slabs one on top of the other, joined where they touch.
-fn stacked(slabs: Vec<Slab>, neighbours: Neighbours, rows: usize) -> (Vec<Run>, Vec<u32>, Vec<u32>) {
+fn stacked(slabs: Vec<Slab>, neighbours: Neighbours, rows: usize) -> (Vec<Run>, Vec<u32>) {
     let count = slabs.iter().map(|slab| slab.runs.len()).sum();
     let (mut runs, mut starts, mut parents) =
         (Vec::with_capacity(count), Vec::new(), Vec::with_capacity(count));
@@ -257,7 +256,7 @@ fn stacked(slabs: Vec<Slab>, neighbours: Neighbours, rows: usize) -> (Vec<Run>, 
             }
         }
     }
-    (runs, starts, parents)
+    (runs, parents)
 }
 
 /// Labels the runs in their order and sums up each component.
