@@ -10,14 +10,15 @@ use crate::outline::outline;
 /// The measurements of the voxels in `mask`; `None` if it is empty.
 ///
 /// - Axes: RECIST manner, in the image plane in which the lesion has the most voxels (the first of
-///   equals): the longest diameter of its outline there, and the longest line at right angles to it.
-///   The outline runs half-way between voxel centres in and out of the lesion, see `kernels::diameter`.
-/// - 3-D diameter: the longest distance between any two points of the outline.
+///   equals): the longest distance between two voxel centres there, and the longest line at right
+///   angles to it, see `kernels::diameter`. On spheres this is never too long.
+/// - 3-D diameter: the longest distance between any two voxel centres.
 /// - Volume: voxel count times voxel volume.
 /// - HU statistics: over all voxels of the mask, unweighted.
 ///
-/// Against analytic spheres and ellipsoids from 5 mm up the axes are within one pixel diagonal and the
-/// volume within 5 % at 1 mm voxels; the tests state it.
+/// Against analytic spheres and ellipsoids of 6 mm and more, in voxels of about 1 mm, the axes are within
+/// one and a half pixels, the 3-D diameter within a voxel diagonal, and the volume within 5 %: the tests
+/// state it.
 ///
 /// Source: Eisenhauer et al., RECIST 1.1, Eur J Cancer 2009;45:228-247.
 pub fn measure(volume: &Volume<i16>, mask: &Mask) -> Option<Measurements> {
@@ -122,21 +123,20 @@ mod tests {
         (Volume { voxels, geometry }, Mask { corner: [0; 3], voxels: inside }.trimmed())
     }
 
-    /// The axes are within one voxel diagonal of the truth, the volume within 5 %, the centre within a
+    /// The axes are within one and a half pixels of the truth, the 3-D diameter within a voxel diagonal, the volume within 5 %, the centre within a
     /// tenth of a millimetre.
     #[track_caller]
     fn check(half_mm: [f64; 3], spacing: Spacing) {
         let (volume, mask) = ellipsoid(half_mm, spacing);
         let found = measure(&volume, &mask).unwrap();
-        let in_plane = spacing.i.hypot(spacing.j);
-        let diagonal = in_plane.hypot(spacing.k);
+        let diagonal = spacing.i.hypot(spacing.j).hypot(spacing.k);
         let (long, short) = (2.0 * half_mm[0].max(half_mm[1]), 2.0 * half_mm[0].min(half_mm[1]));
         let longest = 2.0 * half_mm.iter().copied().fold(0.0, f64::max);
         let near = |found: f64, wanted: f64, off: f64| {
             assert!((found - wanted).abs() <= off, "{found} where {wanted} is expected, {half_mm:?} {spacing:?}");
         };
-        near(found.long_axis_mm, long, in_plane);
-        near(found.short_axis_mm, short, in_plane);
+        near(found.long_axis_mm, long, 1.5 * spacing.i.max(spacing.j));
+        near(found.short_axis_mm, short, 1.5 * spacing.i.max(spacing.j));
         near(found.max_diameter_3d_mm, longest, diagonal);
         let truth = 4.0 / 3.0 * std::f64::consts::PI * half_mm.iter().product::<f64>();
         near(found.volume_mm3, truth, 0.05 * truth);
