@@ -29,7 +29,7 @@ pub enum Orientation {
     Axial,
     /// Rows run to the back, columns to the feet, slices follow each other to the right.
     Sagittal,
-    /// Rows run to the left, columns to the feet, slices follow each other to the front... of the back.
+    /// Rows run to the left, columns to the feet, slices follow each other to the back.
     Coronal,
     /// Axial, turned about all three axes by this many degrees.
     Oblique(f64),
@@ -145,9 +145,18 @@ impl Phantom {
                     _ => (0, "nodule"),
                 };
                 counts[which] += 1;
-                let place = truth.centre_lps_mm;
-                let centre_lps_mm = Lps::new(place.l + OFFSET[0], place.p + OFFSET[1], place.s + OFFSET[2]);
-                LesionTruth { id: format!("{name}-{}", counts[which]), centre_lps_mm, ..truth }
+                let place = truth.centre_lps_mm.to_array();
+                let centre: [f64; 3] = std::array::from_fn(|d| rounded(place[d] + OFFSET[d]));
+                LesionTruth {
+                    id: format!("{name}-{}", counts[which]),
+                    kind: truth.kind,
+                    shape: truth.shape,
+                    centre_lps_mm: centre.into(),
+                    long_axis_mm: rounded(truth.long_axis_mm),
+                    short_axis_mm: rounded(truth.short_axis_mm),
+                    volume_mm3: rounded(truth.volume_mm3),
+                    mean_hu: rounded(truth.mean_hu),
+                }
             })
             .collect();
         Truth { schema_version: 1, seed: self.seed, lesions }
@@ -236,6 +245,11 @@ impl Phantom {
         let start = std::array::from_fn(|a| first[a].floor().max(0.0) as usize);
         [start, std::array::from_fn(|a| ((last[a].ceil() + 1.0).max(0.0) as usize).min(self.size[a]))]
     }
+}
+
+/// To hundredths: more would be read as more than is known.
+fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
 
 /// Where the patient's own frame lies in the scanner's, mm.

@@ -1,16 +1,13 @@
 """Trains the detector.
 
-    python train.py BACKGROUNDS OUT.pt --minutes 40 [--patients A,B] [--start IN.pt] [--seed 1]
+    python train.py BACKGROUNDS OUT.pt [--minutes 36] [--patients A,B] [--seed 7]
 
-BACKGROUNDS is what prepare.py wrote. Two processes paint patches while this
-one trains; a patch is used `--reuse` times (flipped anew), since painting
-costs more than a step. The clock ends the run, so the seed fixes the patches
-and the first weights but not the number of steps; the log states it.
+BACKGROUNDS is what prepare.py wrote. The clock ends the run (and shapes the
+learning rate), so the seed fixes the first weights and the patches, but not
+the number of steps; the last line of the log states it.
 """
 
 import argparse
-import multiprocessing
-import random
 import time
 from pathlib import Path
 
@@ -18,122 +15,80 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-import patches
 from network import Detector
+from patches import Background, draw
 
-PARTS = {"LIDC-IDRI-0001": 0.33, "C3N-00247": 0.33, "chest": 0.34}
-SIZES = [(48, 8), (64, 3)]
-
-
-def painter(folder, patients, seed, number, queue):
-    """Fills the queue with batches of patches of one size, for ever."""
-    rng = np.random.default_rng([seed, number, 7])
-    groups, shares = [], []
-    for name, share in PARTS.items():
-        if name == "chest" or name in patients:
-            groups.append([patches.load(p) for p in sorted(folder.glob(f"{name}_*.npz"))])
-            shares.append(share)
-    shares = np.array(shares) / sum(shares)
-    while True:
-        size, count = SIZES[rng.choice(len(SIZES), p=[0.65, 0.35])]
-        drawn = [patches.draw(rng, groups[rng.choice(len(groups), p=shares)], size) for _ in range(count)]
-        queue.put([np.stack(part)[:, None].astype(np.float32) for part in zip(*drawn)])
+# How often each kind of background is drawn.
+SHARES = {"LIDC-IDRI-0001": 0.4, "C3N-00247": 0.25, "chest": 0.35}
+RATE = 2.5e-3
 
 
-def turned(batch, rng):
-    """The batch, mirrored along random axes and at times with x and y exchanged."""
-    axes = [axis for axis in (2, 3, 4) if rng.random() < 0.5]
-    batch = [torch.flip(part, axes) for part in batch]
-    if rng.random() < 0.3:
-        batch = [part.transpose(3, 4) for part in batch]
-    image, *targets = batch
-    return image.contiguous(memory_format=torch.channels_last_3d), targets
+class Patches(torch.utils.data.IterableDataset):
+    def __init__(self, groups, shares, seed):
+        self.groups, self.shares, self.seed = groups, shares, seed
+
+    def __iter__(self):
+        worker = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng([self.seed, worker.id])
+        while True:
+            group = self.groups[rng.choice(len(self.groups), p=self.shares)]
+            yield draw(rng, group[rng.integers(len(group))])
 
 
-def losses(outputs, targets):
-    heat_logit, log_d, mask_logit = (o.float() for o in outputs)
-    heat, true_log_d, weight, mask = targets
+def losses(net, batch):
+    image, heat, true_log_diameter, counts, true_mask = [part[:, None] for part in batch]
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = net(image.to(memory_format=torch.channels_last_3d))
+    spot, log_diameter, mask = [part.float() for part in outputs]
+    # CenterNet's focal loss: cells near a centre count less as negatives.
+    p = torch.sigmoid(spot).clamp(1e-5, 1 - 1e-5)
     peak = (heat > 0.99).float()
-    p = torch.sigmoid(heat_logit)
-    yes, no = F.logsigmoid(heat_logit), F.logsigmoid(-heat_logit)
-    # CenterNet's focal loss with a softer focus on the negatives (p^1.5), so
-    # that the quiet background is pressed below 0.05 too.
-    spots = -(peak * (1 - p) ** 2 * yes + (1 - peak) * (1 - heat) ** 4 * p**1.5 * no).sum()
-    spots = spots / peak.sum().clamp(min=1)
-    size = (F.smooth_l1_loss(log_d, true_log_d, beta=0.1, reduction="none") * weight).sum()
-    size = size / weight.sum().clamp(min=1)
-    share = torch.sigmoid(mask_logit)
-    dice = 1 - (2 * (share * mask).sum() + 10) / (share.sum() + mask.sum() + 10)
-    fine = F.binary_cross_entropy_with_logits(mask_logit, mask) * 20 + dice
-    return spots, size, fine
+    spot = -(
+        peak * (1 - p) ** 2 * torch.log(p) + (1 - peak) * (1 - heat) ** 4 * p**2 * torch.log(1 - p)
+    ).sum() / peak.sum().clamp(min=1)
+    size = ((log_diameter - true_log_diameter).abs() * counts).sum() / counts.sum().clamp(min=1)
+    share = torch.sigmoid(mask)
+    dice = 1 - (2 * (share * true_mask).sum() + 1) / (share.sum() + true_mask.sum() + 1)
+    return spot, size, 3 * F.binary_cross_entropy_with_logits(mask, true_mask) + dice
 
 
 def main():
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("backgrounds", type=Path)
     args.add_argument("out", type=Path)
-    args.add_argument("--minutes", type=float, default=40)
+    args.add_argument("--minutes", type=float, default=36)
     args.add_argument("--patients", default="LIDC-IDRI-0001,C3N-00247")
-    args.add_argument("--start", type=Path)
-    args.add_argument("--rate", type=float, default=2.5e-3)
-    args.add_argument("--reuse", type=int, default=2)
-    args.add_argument("--seed", type=int, default=1)
+    args.add_argument("--batch", type=int, default=6)
+    args.add_argument("--seed", type=int, default=7)
     args = args.parse_args()
-    torch.set_num_threads(2)
     torch.manual_seed(args.seed)
-    rng = random.Random(args.seed)
+    torch.set_num_threads(1)
 
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue(maxsize=12)
-    for number in range(2):
-        context.Process(
-            target=painter,
-            args=(args.backgrounds, args.patients.split(","), args.seed, number, queue),
-            daemon=True,
-        ).start()
+    names = [name for name in SHARES if name == "chest" or name in args.patients.split(",")]
+    groups = [[Background(p) for p in sorted(args.backgrounds.glob(f"{name}_*.npz"))] for name in names]
+    shares = np.array([SHARES[name] for name in names])
+    patches = Patches(groups, shares / shares.sum(), args.seed)
+    stream = iter(torch.utils.data.DataLoader(patches, args.batch, num_workers=1, prefetch_factor=4))
 
     net = Detector().to(memory_format=torch.channels_last_3d)
-    if args.start:
-        net.load_state_dict(torch.load(args.start))
-    mean = {k: v.clone() for k, v in net.state_dict().items()}
-    optimiser = torch.optim.AdamW(net.parameters(), args.rate, weight_decay=1e-4)
-    pool, log, step, begin = [], [], 0, None
-    while True:
-        # Keep a pool of batches; wait only while it is empty.
-        while not pool or (len(pool) < 24 and not queue.empty()):
-            pool.append([[torch.from_numpy(part) for part in queue.get()], args.reuse])
-        begin = begin or time.time()
-        done = (time.time() - begin) / (args.minutes * 60)
-        if done >= 1:
-            break
-        pick = rng.randrange(len(pool))
-        batch, pool[pick][1] = pool[pick][0], pool[pick][1] - 1
-        if pool[pick][1] == 0:
-            pool.pop(pick)
-        image, targets = turned(batch, rng)
+    optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=1e-4)
+    begin, step, log = time.time(), 0, []
+    while (done := (time.time() - begin) / (args.minutes * 60)) < 1:
         for group in optimiser.param_groups:
-            group["lr"] = args.rate * min(1, (step + 1) / 50) * (0.01 + 0.495 * (1 + np.cos(np.pi * done)))
-        with torch.autocast("cpu", torch.bfloat16):
-            outputs = net(image)
-        spots, size, fine = losses(outputs, targets)
-        optimiser.zero_grad(set_to_none=True)
-        (spots + size * 1.5 + fine * 0.5).backward()
+            group["lr"] = RATE * min(1, (step + 1) / 40) * (0.5 * (1 + np.cos(np.pi * done)) + 0.01)
+        spot, size, mask = losses(net, next(stream))
+        optimiser.zero_grad()
+        (spot + 0.3 * size + 0.7 * mask).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimiser.step()
         step += 1
-        keep = min(0.995, 1 - 1 / (step + 1))
-        for key, value in net.state_dict().items():
-            if value.dtype.is_floating_point:
-                mean[key].mul_(keep).add_(value, alpha=1 - keep)
-            else:
-                mean[key].copy_(value)
-        log.append((spots.item(), size.item(), fine.item()))
+        log.append([spot.item(), size.item(), mask.item()])
         if step % 50 == 0:
-            spots, size, fine = np.mean(log[-50:], 0)
-            print(f"step {step} minute {done * args.minutes:.1f} heat {spots:.3f} size {size:.4f} "
-                  f"mask {fine:.3f} pool {len(pool)}", flush=True)
-            torch.save(mean, args.out)
-    torch.save(mean, args.out)
+            spot, size, mask = np.mean(log[-50:], 0)
+            print(f"step {step} minute {done * args.minutes:.1f} spot {spot:.3f} size {size:.3f} mask {mask:.3f}",
+                  flush=True)
+            torch.save(net.state_dict(), args.out)
+    torch.save(net.state_dict(), args.out)
     print("done", step, "steps")
 
 
