@@ -55,7 +55,7 @@ class Network:
 
     def __init__(self, name, weights, clock):
         self.card = tomllib.loads((CARDS / name / "card.toml").read_text())
-        self.clock = clock
+        self.clock, self.tiles = clock, 0
         wanted = self.card["weights"]["sha256"]
         files = [*(CARDS / name).glob("*.onnx"), *sorted(weights.rglob("*.onnx"))]
         self.file = next((f for f in files if hashlib.sha256(f.read_bytes()).hexdigest() == wanted), None)
@@ -71,8 +71,14 @@ class Network:
         self.clock("compile")
 
     def run(self, tile, outputs):
+        self.tiles += 1
         found = self.request.infer({0: np.ascontiguousarray(tile, np.float32)[None, None]})
         return [np.array(found[name][0, 0]) for name in outputs]
+
+    def done(self):
+        """Frees the compiled graph and its buffers."""
+        self.request = None
+        self.clock("inference")
 
 
 def windowed(hu, card):
@@ -115,7 +121,7 @@ def stitched(network, tensor, wanted=None):
         place = out[tuple(slice(a, None) for a in start)]
         inside = tuple(slice(0, min(p, q)) for p, q in zip(place.shape, prob.shape))
         place[inside[0], inside[1], inside[2]][...] = prob[inside]
-    network.clock("inference")
+    network.done()
     return out
 
 
@@ -140,7 +146,7 @@ def blended(network, tensor, wanted, outputs):
             total[place] += part * bell
             weight[place] += bell
     out = [total / weight for total, (weight, _) in zip(sums, weights)]
-    network.clock("inference")
+    network.done()
     return out
 
 
@@ -411,11 +417,12 @@ def main():
         sys.exit("only axial series")
     clock("read")
 
-    labels, scores = nodules(source, Network("lung-nodule", given.weights, clock), clock)
+    networks = {name: Network(name, given.weights, clock) for name in ("lung-nodule", "liver", "liver-lesion")}
+    labels, scores = nodules(source, networks["lung-nodule"], clock)
     findings = [dict(NODULE, score=score) for score in scores]
-    organ, grid = liver(source, Network("liver", given.weights, clock), clock)
+    organ, grid = liver(source, networks["liver"], clock)
     if organ is not None:
-        more, scores = liver_lesions(source, organ, grid, Network("liver-lesion", given.weights, clock), clock)
+        more, scores = liver_lesions(source, organ, grid, networks["liver-lesion"], clock)
         number = len(findings)
         labels = more if labels is None else np.where(more > 0, more + np.uint8(number), labels)
         findings += [dict(LESION, score=score) for score in scores]
@@ -432,7 +439,9 @@ def main():
         found.pop("kind"), found.pop("site")
     (given.out / "findings.json").write_text(json.dumps(findings, indent=1))
     clock("write")
-    print(json.dumps({"stages": {name: round(s, 3) for name, s in clock.stages.items()}, "findings": len(findings)}))
+    stages = {name: round(seconds, 3) for name, seconds in clock.stages.items()}
+    tiles = {name: network.tiles for name, network in networks.items()}
+    print(json.dumps({"stages": stages, "tiles": tiles, "findings": len(findings)}))
 
 
 main()

@@ -1,6 +1,7 @@
 //! What is known to be in a series.
 
 use dicom_io::Lps;
+use dicom_io::phantom::{self, LesionKind};
 use engine::Kind;
 
 /// What is known to be in one series.
@@ -27,4 +28,26 @@ pub struct TrueLesion {
     pub volume_mm3: Option<f64>,
     /// What else the source says of it, for people.
     pub note: String,
+}
+
+impl From<&phantom::Truth> for Truth {
+    /// All lesions of the phantom are to be found, those that Foci was not made for included.
+    fn from(phantom: &phantom::Truth) -> Self {
+        let lesions = phantom.lesions.iter().map(|lesion| {
+            let (kind, name) = match lesion.kind {
+                LesionKind::SolidNodule => (Kind::LungNodule, "solid"),
+                LesionKind::GroundGlassNodule => (Kind::LungNodule, "ground glass"),
+                LesionKind::LiverLesion => (Kind::LiverLesion, "hypodense"),
+            };
+            TrueLesion {
+                id: lesion.id.clone(),
+                kind,
+                centre_lps_mm: lesion.centre_lps_mm,
+                diameter_mm: lesion.long_axis_mm,
+                volume_mm3: Some(lesion.volume_mm3),
+                note: format!("{name}, {}", lesion.shape),
+            }
+        });
+        Self { lesions: lesions.collect(), excused: Vec::new() }
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) enum Coding {
     Rle,
     /// JPEG with up to 8 bits, or lossless.
     Jpeg,
-    /// JPEG 2000.
+    /// JPEG 2000, High-Throughput or not.
     Jpeg2000,
     /// Known by name only.
     Unsupported,
@@ -54,9 +54,9 @@ const SYNTAXES: [(&str, &str, Coding, bool); 26] = [
     ("1.2.840.10008.1.2.4.102", "MPEG-4 AVC/H.264", Coding::Unsupported, true),
     ("1.2.840.10008.1.2.4.110", "JPEG XL Lossless", Coding::Unsupported, false),
     ("1.2.840.10008.1.2.4.112", "JPEG XL", Coding::Unsupported, true),
-    ("1.2.840.10008.1.2.4.201", "HTJ2K Lossless", Coding::Unsupported, false),
-    ("1.2.840.10008.1.2.4.202", "HTJ2K Lossless RPCL", Coding::Unsupported, false),
-    ("1.2.840.10008.1.2.4.203", "HTJ2K", Coding::Unsupported, true),
+    ("1.2.840.10008.1.2.4.201", "HTJ2K Lossless", Coding::Jpeg2000, false),
+    ("1.2.840.10008.1.2.4.202", "HTJ2K Lossless RPCL", Coding::Jpeg2000, false),
+    ("1.2.840.10008.1.2.4.203", "HTJ2K", Coding::Jpeg2000, true),
     ("1.2.840.10008.1.2.8.1", "Deflated Image Frame", Coding::Unsupported, false),
 ];
 

@@ -76,7 +76,7 @@ pub enum Error {
         /// Which image.
         sop_instance_uid: Uid,
         /// Its transfer syntax UID.
-        transfer_syntax: String,
+        transfer_syntax: Uid,
         /// What the standard calls it.
         name: &'static str,
     },

@@ -13,6 +13,7 @@ use dicom::encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
 use dicom::transfer_syntax::TransferSyntaxRegistry;
 
 use crate::elements::{Broken, EXPLICIT, Elements, Encoding, IMPLICIT, Stop, ascii};
+use crate::uid::Uid;
 
 /// All that comes before the pixels may take this many bytes. The largest real headers, those of
 /// enhanced multi-frame images, take about 2 kB per frame.
@@ -48,8 +49,8 @@ pub(crate) struct Header {
     inflated: bool,
     data_set: usize,
     encoding: Encoding,
-    /// The Transfer Syntax UID; that of Implicit VR Little Endian where the file does not say.
-    pub(crate) transfer_syntax: String,
+    /// The Transfer Syntax UID; what the data set looks like where the file does not say.
+    pub(crate) transfer_syntax: Uid,
     /// Why the header ends early, if it does; what was found up to there can be asked for.
     pub(crate) broken: Option<Broken>,
     /// The pixels, if the data set has any.
@@ -72,7 +73,7 @@ impl Header {
             inflated: false,
             data_set: 0,
             encoding: EXPLICIT,
-            transfer_syntax: String::new(),
+            transfer_syntax: of_the_standard(IMPLICIT_UID),
             broken: None,
             pixels: None,
         };
@@ -174,7 +175,8 @@ impl Header {
             }
             self.fill(end + FIRST_READ)?;
             if start.tag == tags::TRANSFER_SYNTAX_UID {
-                syntax = self.bytes.get(start.value..end).and_then(ascii).map(str::to_owned);
+                syntax =
+                    self.bytes.get(start.value..end).and_then(ascii).and_then(|text| Uid::parse(text).ok());
             }
             at = end;
         }
@@ -184,24 +186,23 @@ impl Header {
             return Err(Broken::NotDicom);
         }
         self.transfer_syntax = syntax.unwrap_or_else(|| {
-            let known = match guess {
+            of_the_standard(match guess {
                 Some(Encoding { explicit: true, big_endian: false }) => "1.2.840.10008.1.2.1",
                 Some(Encoding { explicit: true, big_endian: true }) => "1.2.840.10008.1.2.2",
-                _ => "1.2.840.10008.1.2",
-            };
-            known.to_owned()
+                _ => IMPLICIT_UID,
+            })
         });
         self.encoding = match self.transfer_syntax.as_str() {
-            "1.2.840.10008.1.2" => IMPLICIT,
+            IMPLICIT_UID => IMPLICIT,
             "1.2.840.10008.1.2.2" => Encoding { explicit: true, big_endian: true },
             _ => EXPLICIT,
         };
-        if self.transfer_syntax == "1.2.840.10008.1.2.1.99" { self.inflate() } else { Ok(()) }
+        if self.transfer_syntax.as_str() == "1.2.840.10008.1.2.1.99" { self.inflate() } else { Ok(()) }
     }
 
     /// Replaces the bytes at hand by the inflated data set.
     fn inflate(&mut self) -> Result<(), Broken> {
-        let syntax = TransferSyntaxRegistry.get(&self.transfer_syntax);
+        let syntax = TransferSyntaxRegistry.get(self.transfer_syntax.as_str());
         let Some(Codec::Dataset(Some(deflate))) = syntax.map(|syntax| syntax.codec()) else {
             return Err(Broken::Malformed);
         };
@@ -222,6 +223,12 @@ impl Header {
         self.inflated = true;
         Ok(())
     }
+}
+
+const IMPLICIT_UID: &str = "1.2.840.10008.1.2";
+
+fn of_the_standard(uid: &str) -> Uid {
+    Uid::parse(uid).expect("the standard's own UIDs are valid")
 }
 
 /// How a data set is written that starts with `bytes`, if it looks like one.

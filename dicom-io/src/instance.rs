@@ -22,8 +22,8 @@ pub struct Instance {
     pub sop_class_uid: Uid,
     /// SOP Instance UID.
     pub sop_instance_uid: Uid,
-    /// Transfer Syntax UID, as the file has it.
-    pub transfer_syntax: String,
+    /// Transfer Syntax UID.
+    pub transfer_syntax: Uid,
     /// Instance Number.
     pub number: Option<i32>,
     /// Image Type, one entry per value.
@@ -99,6 +99,10 @@ pub(crate) enum Rescale {
     Linear { slope: f64, intercept: f64 },
 }
 
+/// CT Image, Enhanced CT Image and Legacy Converted Enhanced CT Image Storage.
+const CT_CLASSES: [&str; 3] =
+    ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"];
+
 /// Attributes by which one series may hold several volumes, in the order in which they are tried.
 pub(crate) const KEYS: [(&str, Tag); 11] = [
     ("Acquisition Number", tags::ACQUISITION_NUMBER),
@@ -139,10 +143,15 @@ impl Instance {
         let elements = header.elements();
         let uid = |tag| elements.text(tag).and_then(|text| Uid::parse(text).ok());
         let needed = |tag| uid(tag).ok_or(header.broken);
+        // A CT without Modality must not pass for something whose values have no unit.
+        let modality = || match elements.text(tags::SOP_CLASS_UID) {
+            Some(class) if CT_CLASSES.contains(&class) => "CT".to_owned(),
+            _ => String::new(),
+        };
         let about = About {
             study_uid: needed(tags::STUDY_INSTANCE_UID)?,
             series_uid: needed(tags::SERIES_INSTANCE_UID)?,
-            modality: elements.text(tags::MODALITY).and_then(code_string).unwrap_or_default(),
+            modality: elements.text(tags::MODALITY).and_then(code_string).unwrap_or_else(modality),
             number: elements.integer(tags::SERIES_NUMBER),
             body_part: elements.text(tags::BODY_PART_EXAMINED).and_then(code_string),
             kernel: elements.text(tags::CONVOLUTION_KERNEL).map(str::to_owned),

@@ -9,6 +9,7 @@ pub mod geometry;
 mod header;
 mod instance;
 pub mod object;
+pub mod phantom;
 mod pixels;
 mod plan;
 mod read;

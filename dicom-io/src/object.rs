@@ -246,15 +246,21 @@ impl ResultObject {
         let kind = text(dataset.object(), tags::SOP_CLASS_UID);
         let sop_instance_uid = context.uid(&["object", &kind, &digest(dataset.object())]);
         let (date, time) = (context.created.date(), context.created.time());
-        let object = dataset
+        let dataset = dataset
             .uid(tags::SOP_INSTANCE_UID, &sop_instance_uid)
             .text(tags::SERIES_DATE, VR::DA, &date)
             .text(tags::SERIES_TIME, VR::TM, &time)
             .text(tags::CONTENT_DATE, VR::DA, &date)
-            .text(tags::CONTENT_TIME, VR::TM, &time)
-            .finish();
+            .text(tags::CONTENT_TIME, VR::TM, &time);
+        Self::complete(dataset)
+    }
+
+    /// Wraps a data set that has its UIDs and dates.
+    pub(crate) fn complete(dataset: Dataset) -> Self {
+        let object = dataset.finish();
         let uid = |tag| Uid::parse(&text(&object, tag)).expect("the header wrote a UID");
-        let [sop_class_uid, series_uid] = [tags::SOP_CLASS_UID, tags::SERIES_INSTANCE_UID].map(uid);
+        let [sop_class_uid, sop_instance_uid, series_uid] =
+            [tags::SOP_CLASS_UID, tags::SOP_INSTANCE_UID, tags::SERIES_INSTANCE_UID].map(uid);
         let meta = FileMetaTableBuilder::new()
             .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
             .media_storage_sop_class_uid(sop_class_uid.as_str())

@@ -56,12 +56,12 @@ pub(crate) fn check(series: &Series, instance: &Instance) -> Result<(), Error> {
     }
     let Format { allocated, stored, high, .. } = *format;
     if ![8, 16].contains(&allocated) || stored == 0 || high >= allocated || stored > high + 1 {
-        return unsupported(format!("{stored} bits stored of {allocated}, high bit {high}"));
+        return unsupported(format!("pixels of {allocated} bits, {stored} of them stored, high bit {high}"));
     }
     if format.lookup && series.modality == "CT" {
         return unsupported("a Modality LUT in place of slope and intercept".to_owned());
     }
-    let (name, coding, _) = codestream::coding(&instance.transfer_syntax);
+    let (name, coding, _) = codestream::coding(instance.transfer_syntax.as_str());
     if coding == Coding::Unsupported {
         let transfer_syntax = instance.transfer_syntax.clone();
         return Err(Error::TransferSyntax { sop_instance_uid: uid(), transfer_syntax, name });
@@ -85,7 +85,7 @@ pub(crate) fn check(series: &Series, instance: &Instance) -> Result<(), Error> {
             }
         }
     }
-    if instance.transfer_syntax == "1.2.840.10008.1.2.2" && allocated == 8 && pixels.vr == *b"OW" {
+    if instance.transfer_syntax.as_str() == "1.2.840.10008.1.2.2" && allocated == 8 && pixels.vr == *b"OW" {
         return unsupported("8-bit pixels in big-endian words".to_owned());
     }
     Ok(())
@@ -93,7 +93,7 @@ pub(crate) fn check(series: &Series, instance: &Instance) -> Result<(), Error> {
 
 /// Whether information was given up when the pixels were compressed, now or before.
 pub(crate) fn is_lossy(instance: &Instance) -> bool {
-    instance.format.lossy || codestream::coding(&instance.transfer_syntax).2
+    instance.format.lossy || codestream::coding(instance.transfer_syntax.as_str()).2
 }
 
 /// The bytes of one uncompressed frame.
@@ -138,7 +138,7 @@ impl Encoded {
         index: usize,
         cells: &mut Vec<u8>,
     ) -> Result<usize, Error> {
-        let uid = &instance.transfer_syntax;
+        let uid = instance.transfer_syntax.as_str();
         let error = |cause| Error::Decode {
             sop_instance_uid: instance.sop_instance_uid.clone(),
             name: codestream::coding(uid).0,

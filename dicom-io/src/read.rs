@@ -3,6 +3,8 @@
 //! Which images make it is decided in [`crate::plan`], from headers; here pixels are read, in parallel,
 //! each slice straight into its place.
 
+use std::collections::HashMap;
+
 use ndarray::Array3;
 use rayon::prelude::*;
 
@@ -76,11 +78,13 @@ impl Series {
         let mut warnings = plan.warnings.clone();
 
         let mut jobs: Vec<Job<'_, '_>> = Vec::new();
+        let mut job_of: HashMap<&Uid, usize> = HashMap::new();
         for (slice, voxels) in plan.slices.iter().zip(voxels.chunks_exact_mut(rows * columns)) {
-            match jobs.last_mut() {
-                Some(job) if std::ptr::eq(job.instance, slice.instance) => job.parts.push((*slice, voxels)),
-                _ => jobs.push(Job { instance: slice.instance, parts: vec![(*slice, voxels)] }),
+            let job = *job_of.entry(&slice.instance.sop_instance_uid).or_insert(jobs.len());
+            if job == jobs.len() {
+                jobs.push(Job { instance: slice.instance, parts: Vec::new() });
             }
+            jobs[job].parts.push((*slice, voxels));
         }
         let stored = plan.stored_values;
         let done: Vec<Result<usize, Error>> =
@@ -170,7 +174,7 @@ impl Job<'_, '_> {
             width,
             big_endian,
         };
-        if coding(&instance.transfer_syntax).1 == Coding::Native {
+        if coding(instance.transfer_syntax.as_str()).1 == Coding::Native {
             let size = frame_bytes(&instance.format);
             let start = instance.pixels.map_or(0, |pixels| pixels.at);
             cells.resize(size, 0);

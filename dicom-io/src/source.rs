@@ -9,7 +9,6 @@ use dicom::encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom::object::InMemDicomObject;
 use dicom::transfer_syntax::TransferSyntaxRegistry;
 
-use crate::error::Error;
 use crate::header::Header;
 use crate::uid::Uid;
 
@@ -63,16 +62,6 @@ impl Source {
     /// All of these attributes, Specific Character Set included; text is decoded by it already.
     pub(crate) fn object(&self) -> &InMemDicomObject {
         &self.object
-    }
-
-    /// Takes the attributes of one image; pixels are dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Header`] if the study or the series has no valid UID.
-    pub fn from_object(mut object: InMemDicomObject) -> Result<Self, Error> {
-        object.remove_element(tags::PIXEL_DATA);
-        Self::of(object).ok_or(Error::Header("Study or Series Instance UID"))
     }
 
     /// Takes the attributes out of `object`; `None` without Study and Series Instance UID.

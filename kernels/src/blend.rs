@@ -96,9 +96,9 @@ impl Blend {
     pub fn add(&mut self, tile: ArrayView3<'_, f32>, at: [usize; 3]) -> Result<(), Error> {
         let Device::Cpu = self.device;
         let shape: [usize; 3] = tile.dim().into();
-        for axis in 0..3 {
-            if self.falloff[axis].len() != shape[axis] {
-                self.falloff[axis] = falloff(shape[axis]);
+        for (falloff_along, n) in self.falloff.iter_mut().zip(shape) {
+            if falloff_along.len() != n {
+                *falloff_along = falloff(n);
             }
         }
         let size = overlap(self.sum.dim().into(), at, shape);
@@ -110,21 +110,21 @@ impl Blend {
         let [along_k, along_j, along_i] = &self.falloff;
         let slices = self.sum.slice_mut(part).into_outer_iter_mut();
         let weights = self.weight.slice_mut(part).into_outer_iter_mut();
-        let tile = tile.slice_move(s![..size[0], ..size[1], ..size[2]]);
+        let tile = tile.as_standard_layout();
         let slices: Vec<_> = slices.zip(weights).zip(tile.outer_iter()).zip(along_k).collect();
         slices.into_par_iter().for_each(|(((mut sum, mut weight), tile), &of_slice)| {
-            for j in 0..size[1] {
-                let of_row = of_slice * along_j[j];
-                Zip::from(sum.row_mut(j))
-                    .and(weight.row_mut(j))
-                    .and(tile.row(j))
-                    .and(&along_i[..size[2]])
-                    .for_each(|sum, total, &value, &of_column| {
-                        let weight = of_row * of_column;
-                        let weight = if weight > LEAST_WEIGHT { weight } else { LEAST_WEIGHT };
-                        *sum += value * weight;
-                        *total += weight;
-                    });
+            let tile = tile.to_slice().expect("just made standard").chunks(shape[2]);
+            let rows = sum.outer_iter_mut().zip(weight.outer_iter_mut()).zip(tile);
+            for (((mut sum, mut weight), tile), &of_row) in rows.zip(along_j) {
+                let of_row = of_slice * of_row;
+                let sum = sum.as_slice_mut().expect("a row of an array in standard layout").iter_mut();
+                let total = weight.as_slice_mut().expect("a row of an array in standard layout").iter_mut();
+                for (((sum, total), &value), &of_column) in sum.zip(total).zip(tile).zip(along_i) {
+                    let weight = of_row * of_column;
+                    let weight = if weight > LEAST_WEIGHT { weight } else { LEAST_WEIGHT };
+                    *sum += value * weight;
+                    *total += weight;
+                }
             }
         });
         Ok(())

@@ -1,8 +1,9 @@
 //! The connected parts of a mask, counted and located while they are labelled.
 
-use ndarray::{Array3, ArrayView1, ArrayView3};
+use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
+use crate::bits::pack_row;
 use crate::{Device, Error, Neighbours, blank};
 
 /// One connected part.
@@ -60,8 +61,7 @@ pub fn components(
     if slabs.iter().map(|slab| slab.runs.len()).sum::<usize>() >= u32::MAX as usize {
         return Err(too_large);
     }
-    let (runs, rows, mut parents) = stacked(slabs, neighbours, shape[1]);
-    drop(rows);
+    let (runs, mut parents) = stacked(slabs, neighbours, shape[1]);
     Ok(gathered(shape, runs, &mut parents))
 }
 
@@ -124,20 +124,28 @@ struct Slab {
 }
 
 fn slabs(mask: ArrayView3<'_, bool>, neighbours: Neighbours) -> Vec<Slab> {
-    let (slices, rows, _) = mask.dim();
-    let thickness = slices.div_ceil(4 * rayon::current_num_threads()).max(1);
-    let slabs = mask.axis_chunks_iter(ndarray::Axis(0), thickness).into_par_iter().enumerate();
+    let (slices, rows, columns) = mask.dim();
+    if mask.is_empty() {
+        return Vec::new();
+    }
+    let mask = mask.as_standard_layout();
+    let voxels = mask.as_slice().expect("just made standard");
+    let thickness = slices.div_ceil(4 * rayon::current_num_threads());
+    let slabs = voxels.par_chunks(thickness * rows * columns).enumerate();
     slabs
-        .map(|(slab, mask)| {
-            let (mut runs, mut starts) = (Vec::new(), Vec::with_capacity(mask.dim().0 * rows + 1));
+        .map(|(slab, voxels)| {
             let first_row = slab * thickness * rows;
-            for (row, voxels) in mask.rows().into_iter().enumerate() {
+            let count = voxels.len() / columns;
+            let (mut runs, mut starts) = (Vec::new(), Vec::with_capacity(count + 1));
+            let mut words = vec![0; columns.div_ceil(64)];
+            for (row, voxels) in voxels.chunks(columns).enumerate() {
                 starts.push(runs.len() as u32);
-                find_runs(voxels, (first_row + row) as u32, &mut runs);
+                pack_row(voxels, &mut words);
+                find_runs(&words, columns, (first_row + row) as u32, &mut runs);
             }
             starts.push(runs.len() as u32);
             let mut parents: Vec<u32> = (0..runs.len() as u32).collect();
-            for row in 0..mask.dim().0 * rows {
+            for row in 0..count {
                 for (before, reach) in rows_before(row, rows, neighbours) {
                     let range = |row: usize| starts[row] as usize..starts[row + 1] as usize;
                     join_rows(&runs, &mut parents, range(row), range(before), reach);
@@ -164,34 +172,29 @@ fn rows_before(row: usize, rows: usize, neighbours: Neighbours) -> impl Iterator
     .flatten()
 }
 
-/// Appends the runs of one row.
-fn find_runs(row: ArrayView1<'_, bool>, number: u32, runs: &mut Vec<Run>) {
+/// Appends the runs of one row, given as bits.
+fn find_runs(words: &[u64], columns: usize, row: u32, runs: &mut Vec<Run>) {
     let mut start = None;
-    let mut step = |at: usize, is_in: bool| match (start, is_in) {
-        (None, true) => start = Some(at as u32),
-        (Some(first), false) => {
-            runs.push(Run { row: number, start: first, end: at as u32 });
-            start = None;
-        }
-        _ => {}
-    };
-    match row.as_slice() {
-        Some(voxels) => {
-            // Most of a row is all in or all out; whole words tell.
-            for (block, voxels) in voxels.chunks(32).enumerate() {
-                let at = block * 32;
-                if !voxels.iter().fold(false, |any, &is_in| any | is_in) {
-                    step(at, false);
-                } else if voxels.iter().fold(true, |all, &is_in| all & is_in) {
-                    step(at, true);
-                } else {
-                    voxels.iter().enumerate().for_each(|(offset, &is_in)| step(at + offset, is_in));
-                }
+    for (at, &word) in words.iter().enumerate() {
+        let first = 64 * at as u32;
+        let mut bit = 0;
+        loop {
+            match start {
+                None => bit += (word >> bit).trailing_zeros(),
+                Some(_) => bit += (word >> bit).trailing_ones(),
+            }
+            if bit >= 64 {
+                break;
+            }
+            match start.take() {
+                None => start = Some(first + bit),
+                Some(start) => runs.push(Run { row, start, end: first + bit }),
             }
         }
-        None => row.iter().enumerate().for_each(|(at, &is_in)| step(at, is_in)),
     }
-    step(row.len(), false);
+    if let Some(start) = start {
+        runs.push(Run { row, start, end: columns as u32 });
+    }
 }
 
 /// Joins the runs of two rows that touch.
@@ -232,7 +235,7 @@ fn join(parents: &mut [u32], a: u32, b: u32) {
 }
 
 /// The slabs one on top of the other, joined where they touch.
-fn stacked(slabs: Vec<Slab>, neighbours: Neighbours, rows: usize) -> (Vec<Run>, Vec<u32>, Vec<u32>) {
+fn stacked(slabs: Vec<Slab>, neighbours: Neighbours, rows: usize) -> (Vec<Run>, Vec<u32>) {
     let count = slabs.iter().map(|slab| slab.runs.len()).sum();
     let (mut runs, mut starts, mut parents) =
         (Vec::with_capacity(count), Vec::new(), Vec::with_capacity(count));
@@ -253,7 +256,7 @@ fn stacked(slabs: Vec<Slab>, neighbours: Neighbours, rows: usize) -> (Vec<Run>, 
             }
         }
     }
-    (runs, starts, parents)
+    (runs, parents)
 }
 
 /// Labels the runs in their order and sums up each component.
@@ -368,9 +371,8 @@ mod tests {
             let voxels: Vec<_> =
                 labels.indexed_iter().filter(|(_, l)| **l == component.label).map(|(at, _)| at).collect();
             assert_eq!(component.voxels, voxels.len());
-            let along: [fn(&(usize, usize, usize)) -> usize; 3] = [|v| v.0, |v| v.1, |v| v.2];
             for axis in 0..3 {
-                let indices = || voxels.iter().map(along[axis]);
+                let indices = || voxels.iter().map(|&(k, j, i)| [k, j, i][axis]);
                 assert_eq!(component.start[axis], indices().min().unwrap());
                 assert_eq!(component.end[axis], indices().max().unwrap() + 1);
                 let mean = indices().sum::<usize>() as f64 / voxels.len() as f64;

@@ -5,10 +5,11 @@
 //! done as if the volume went on, so it never loses a voxel.
 
 use ndarray::{Array3, ArrayView3, s};
+use rayon::prelude::*;
 
 use crate::bits::Bits;
 use crate::components::components;
-use crate::{Device, Error, Neighbours, blank, distance};
+use crate::{Device, Error, Neighbours, blank};
 
 /// `mask` with all neighbours of its voxels, `times` over.
 ///
@@ -94,8 +95,8 @@ pub fn dilate_ball(
     let (reach, shape) = (reach(spacing_mm, radius_mm), mask.shape());
     let margin = std::array::from_fn(|axis| reach[axis].min(shape[axis]));
     let Some(part) = Part::around(mask, margin)? else { return blank(mask.dim().into()) };
-    let near = near(part.mask.view(), spacing_mm, radius_mm)?;
-    part.back(near.view())
+    let grown = Bits::pack(part.mask.view()).reached(&ball(spacing_mm, radius_mm, part.mask.dim()));
+    part.back(grown.unpack()?.view())
 }
 
 /// The voxels of `mask` with no voxel outside of it within `radius_mm`, between centres.
@@ -117,8 +118,9 @@ pub fn erode_ball(
 ) -> Result<Array3<bool>, Error> {
     let Device::Cpu = device;
     let Some(part) = Part::around(mask, [1; 3])? else { return blank(mask.dim().into()) };
-    let gone = near(part.mask.mapv(|is_in| !is_in).view(), spacing_mm, radius_mm)?;
-    part.back(gone.mapv(|is_gone| !is_gone).view())
+    let ball = ball(spacing_mm, radius_mm, part.mask.dim());
+    let shrunk = Bits::pack(part.mask.view()).inverted().reached(&ball).inverted();
+    part.back(shrunk.unpack()?.view())
 }
 
 /// `mask` dilated by a ball of `radius_mm`, then eroded by it: gaps that the ball does not fit into are
@@ -143,9 +145,9 @@ pub fn close_ball(
     // One more, so that there is an outside to erode from.
     let margin = reach(spacing_mm, radius_mm).map(|voxels| voxels.saturating_add(1));
     let Some(part) = Part::around(mask, margin)? else { return blank(mask.dim().into()) };
-    let beyond = near(part.mask.view(), spacing_mm, radius_mm)?.mapv_into(|is_near| !is_near);
-    let closed = near(beyond.view(), spacing_mm, radius_mm)?.mapv_into(|is_gone| !is_gone);
-    part.back(closed.view())
+    let ball = ball(spacing_mm, radius_mm, part.mask.dim());
+    let closed = Bits::pack(part.mask.view()).reached(&ball).inverted().reached(&ball).inverted();
+    part.back(closed.unpack()?.view())
 }
 
 /// `mask` without holes: voxels outside of it that cannot reach the volume's border through faces are
@@ -176,19 +178,31 @@ fn shrunk(mut bits: Bits, neighbours: Neighbours, times: usize) -> Bits {
     bits
 }
 
-/// The voxels within a distance of the mask.
-fn near(mask: ArrayView3<'_, bool>, spacing_mm: [f64; 3], radius_mm: f64) -> Result<Array3<bool>, Error> {
-    // A radius that is a whole number of voxels must not lose to the rounding of f32 sums.
-    let limit = (radius_mm * radius_mm * (1.0 + 1e-5)) as f32;
-    let squared = distance::up_to(mask, spacing_mm, limit)?;
-    let mut near = blank(mask.dim().into())?;
-    ndarray::Zip::from(&mut near).and(&squared).par_for_each(|near, &squared| *near = squared <= limit);
-    Ok(near)
+/// A radius that is a whole number of voxels must not lose to rounding.
+const RADIUS_TOLERANCE: f64 = 1e-6;
+
+/// The steps of a ball in slices and rows, no larger than a volume of `shape`, and how many columns it
+/// reaches to either side there.
+fn ball(spacing_mm: [f64; 3], radius_mm: f64, shape: (usize, usize, usize)) -> Vec<(isize, isize, usize)> {
+    let squared = (radius_mm * (1.0 + RADIUS_TOLERANCE)).powi(2);
+    let [slices, rows, _] = reach(spacing_mm, radius_mm);
+    let (slices, rows) = (slices.min(shape.0) as isize, rows.min(shape.1) as isize);
+    let mut steps = Vec::new();
+    for dk in -slices..=slices {
+        for dj in -rows..=rows {
+            let left = squared - (dk as f64 * spacing_mm[2]).powi(2) - (dj as f64 * spacing_mm[1]).powi(2);
+            if left >= 0.0 {
+                steps.push((dk, dj, ((left.sqrt() / spacing_mm[0]) as usize).min(shape.2)));
+            }
+        }
+    }
+    steps
 }
 
 /// How many voxels a ball reaches along each axis of the array.
 fn reach(spacing_mm: [f64; 3], radius_mm: f64) -> [usize; 3] {
-    let [i, j, k] = spacing_mm.map(|mm| (radius_mm / mm * (1.0 + 1e-5)).max(0.0) as usize);
+    assert!(spacing_mm.iter().all(|&mm| mm > 0.0), "a spacing of {spacing_mm:?} mm");
+    let [i, j, k] = spacing_mm.map(|mm| (radius_mm * (1.0 + RADIUS_TOLERANCE) / mm).max(0.0) as usize);
     [k, j, i]
 }
 
@@ -239,7 +253,6 @@ impl Part {
 
 /// The first index of the mask's voxels on each axis, and the one after the last.
 fn bounds(mask: ArrayView3<'_, bool>) -> Option<[[usize; 3]; 2]> {
-    use rayon::prelude::*;
     let slices = mask.outer_iter().into_par_iter().enumerate().filter_map(|(k, slice)| {
         let mut found: Option<[[usize; 3]; 2]> = None;
         for (j, row) in slice.outer_iter().enumerate() {
@@ -274,7 +287,7 @@ mod tests {
         let mut state = seed;
         Array3::from_shape_simple_fn(shape, || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % every == 0
+            (state >> 33).is_multiple_of(every)
         })
     }
 
@@ -368,14 +381,20 @@ mod tests {
         ) {
             let mask = noise(shape, every, seed);
             let spacing = [0.7, 1.0, 1.3];
-            let squared = distance::squared_distance(&Device::Cpu, mask.view(), spacing).unwrap();
-            let found = dilate_ball(&Device::Cpu, mask.view(), spacing, radius).unwrap();
-            prop_assert_eq!(found, squared.mapv(|v| f64::from(v) <= radius * radius * 1.00001));
-            // What the ball cannot reach from outside, the volume's surroundings included.
-            let outside = with_room(&mask, 7).mapv(|v| !v);
-            let squared = distance::squared_distance(&Device::Cpu, outside.view(), spacing).unwrap();
-            let found = erode_ball(&Device::Cpu, mask.view(), spacing, radius).unwrap();
-            prop_assert_eq!(found, without_room(&squared.mapv(|v| f64::from(v) > radius * radius * 1.00001), 7));
+            let reached = |mask: &Array3<bool>| {
+                Array3::from_shape_fn(mask.dim(), |at: (usize, usize, usize)| {
+                    mask.indexed_iter().filter(|(_, is_in)| **is_in).any(|(from, _)| {
+                        let off = [at.2.abs_diff(from.2), at.1.abs_diff(from.1), at.0.abs_diff(from.0)];
+                        let squared = (0..3).map(|d| (off[d] as f64 * spacing[d]).powi(2)).sum::<f64>();
+                        squared <= radius * radius
+                    })
+                })
+            };
+            prop_assert_eq!(dilate_ball(&Device::Cpu, mask.view(), spacing, radius).unwrap(), reached(&mask));
+            // One voxel of the volume's surroundings stands for all of them.
+            let outside = with_room(&mask, 1).mapv(|is_in| !is_in);
+            let left = without_room(&reached(&outside).mapv(|is_gone| !is_gone), 1);
+            prop_assert_eq!(erode_ball(&Device::Cpu, mask.view(), spacing, radius).unwrap(), left);
         }
     }
 

@@ -1,7 +1,5 @@
 //! Of boxes that overlap, the one with the best score.
 
-use std::collections::HashMap;
-
 use crate::{Device, Error};
 
 /// A box along the axes, in whatever order and unit the caller has.
@@ -58,19 +56,16 @@ pub fn nms(device: &Device, boxes: &[Scored], threshold: f32) -> Result<Vec<usiz
         order.truncate(1);
         return Ok(order);
     }
-    let grid = Grid::around(boxes, &order);
-    let mut cells: HashMap<[i32; 3], Vec<u32>> = HashMap::new();
+    let mut grid = Grid::around(boxes, &order);
     let mut kept = Vec::new();
     for at in order {
         let candidate = &boxes[at];
         // Two boxes that overlap share a cell.
-        let is_beaten = grid.cells(candidate).any(|cell| {
-            cells.get(&cell).is_some_and(|kept| {
-                kept.iter().any(|&better| candidate.overlap(&boxes[better as usize]) > threshold)
-            })
-        });
+        let is_beaten = grid
+            .cells(candidate)
+            .any(|cell| grid.kept_in(cell).any(|better| candidate.overlap(&boxes[better]) > threshold));
         if !is_beaten {
-            grid.cells(candidate).for_each(|cell| cells.entry(cell).or_default().push(at as u32));
+            grid.keep(at, candidate);
             kept.push(at);
         }
     }
@@ -81,47 +76,79 @@ pub fn nms(device: &Device, boxes: &[Scored], threshold: f32) -> Result<Vec<usiz
 struct Grid {
     origin: [f32; 3],
     edge: [f32; 3],
+    shape: [usize; 3],
+    /// For each cell the last link of its chain of boxes.
+    cells: Vec<Option<u32>>,
+    /// A box and the link before.
+    links: Vec<(usize, Option<u32>)>,
 }
 
 impl Grid {
-    /// Boxes may reach into this many cells on average before the cells are made larger.
+    /// There are no more than this many cells per box, and no more that boxes reach into on average.
     const CELLS_PER_BOX: f64 = 32.0;
 
     /// Cells about as large as the boxes of `order`.
     fn around(boxes: &[Scored], order: &[usize]) -> Self {
-        let mut grid = Self { origin: [f32::INFINITY; 3], edge: [0.0; 3] };
+        let mut grid = Self {
+            origin: [f32::INFINITY; 3],
+            edge: [0.0; 3],
+            shape: [1; 3],
+            cells: vec![None],
+            links: Vec::new(),
+        };
+        let mut end = [f32::NEG_INFINITY; 3];
         for &at in order {
-            for axis in 0..3 {
-                grid.origin[axis] = grid.origin[axis].min(boxes[at].low[axis]);
-                grid.edge[axis] += (boxes[at].high[axis] - boxes[at].low[axis]) / order.len() as f32;
-            }
+            let Scored { low, high, .. } = boxes[at];
+            grid.origin = std::array::from_fn(|axis| grid.origin[axis].min(low[axis]));
+            end = std::array::from_fn(|axis| end[axis].max(high[axis]));
+            let share = |axis: usize| (high[axis] - low[axis]) / order.len() as f32;
+            grid.edge = std::array::from_fn(|axis| grid.edge[axis] + share(axis));
         }
-        // A few boxes much larger than the mean would reach into very many cells.
-        let reached = |grid: &Self| order.iter().map(|&at| grid.count(&boxes[at])).sum::<f64>();
-        while reached(&grid) > Self::CELLS_PER_BOX * order.len() as f64 {
+        // A few boxes much larger than the others, or far from them, must not make for very many cells.
+        let most = Self::CELLS_PER_BOX * order.len() as f64;
+        loop {
+            let across = |axis: usize| f64::from(end[axis] - grid.origin[axis]) / f64::from(grid.edge[axis]);
+            let cells: f64 = (0..3).map(|axis| across(axis).floor() + 1.0).product();
+            if cells.is_nan() || cells <= most {
+                grid.shape = std::array::from_fn(|axis| across(axis) as usize + 1);
+                let reached = order.iter().map(|&at| grid.cells(&boxes[at]).count() as f64).sum::<f64>();
+                if reached <= most {
+                    break;
+                }
+            }
             grid.edge = grid.edge.map(|edge| edge * 2.0);
         }
+        grid.cells = vec![None; grid.shape.iter().product()];
         grid
     }
 
-    fn range(&self, of: &Scored, axis: usize) -> std::ops::RangeInclusive<i32> {
-        let cell = |place: f32| ((place - self.origin[axis]) / self.edge[axis]) as i32;
-        cell(of.low[axis])..=cell(of.high[axis])
-    }
-
-    fn count(&self, of: &Scored) -> f64 {
-        (0..3)
-            .map(|axis| self.range(of, axis))
-            .map(|range| f64::from(range.end() - range.start()) + 1.0)
-            .product()
-    }
-
-    fn cells(&self, of: &Scored) -> impl Iterator<Item = [i32; 3]> {
-        let [a, b, c] = std::array::from_fn(|axis| self.range(of, axis));
+    /// The cells that a box reaches into.
+    fn cells(&self, of: &Scored) -> impl Iterator<Item = usize> + use<> {
+        let cell = |place: f32, axis: usize| {
+            (((place - self.origin[axis]) / self.edge[axis]) as usize).min(self.shape[axis] - 1)
+        };
+        let [a, b, c] = std::array::from_fn(|axis| cell(of.low[axis], axis)..=cell(of.high[axis], axis));
+        let [_, rows, columns] = self.shape;
         a.flat_map(move |a| {
             let c = c.clone();
-            b.clone().flat_map(move |b| c.clone().map(move |c| [a, b, c]))
+            b.clone().flat_map(move |b| c.clone().map(move |c| (a * rows + b) * columns + c))
         })
+    }
+
+    fn kept_in(&self, cell: usize) -> impl Iterator<Item = usize> {
+        let mut link = self.cells[cell];
+        std::iter::from_fn(move || {
+            let (at, before) = self.links[link? as usize];
+            link = before;
+            Some(at)
+        })
+    }
+
+    fn keep(&mut self, at: usize, kept: &Scored) {
+        for cell in self.cells(kept) {
+            self.links.push((at, self.cells[cell]));
+            self.cells[cell] = Some(self.links.len() as u32 - 1);
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub fn peaks(
         let value = volume[at];
         value > threshold
             && mask.is_none_or(|mask| mask[at])
-            && window(at, radius, shape).all(|other| !(volume[other] > value))
+            && !window(at, radius, shape).any(|other| volume[other] > value)
     };
     let rows: Vec<[usize; 2]> = (0..shape[0]).flat_map(|k| (0..shape[1]).map(move |j| [k, j])).collect();
     let candidates: Vec<[usize; 3]> = rows

@@ -162,17 +162,16 @@ fn trilinear<T: Voxel, O: Voxel>(
         return turned(out, order);
     }
     let mut out = blank(shape)?;
+    let size = [columns, rows, source_shape[0]];
+    let step = [1, columns, rows * columns];
     oblique(&mut out, map, source_shape, outside, |place| {
-        let size = [columns, rows, source_shape[0]];
-        let step = [1, columns, rows * columns];
-        let mut at = 0;
-        let (mut next, mut weight) = ([0; 3], [0.0; 3]);
+        let (mut at, mut next, mut weight) = (0, [0; 3], [0.0; 3]);
         for d in 0..3 {
-            let place = place[d].clamp(0.0, (size[d] - 1) as f64);
-            let whole = place as usize;
+            // 32 bits convert faster, and no axis of voxels is that long.
+            let whole = (place[d].max(0.0) as i32 as usize).min(size[d] - 1);
             at += whole * step[d];
             next[d] = if whole + 1 < size[d] { step[d] } else { 0 };
-            weight[d] = (place - whole as f64) as f32;
+            weight[d] = (place[d] - whole as f64).max(0.0) as f32;
         }
         let along_i = |at: usize| mix(voxels[at].to_f32(), voxels[at + next[0]].to_f32(), weight[0]);
         let along_j = |at: usize| mix(along_i(at), along_i(at + next[1]), weight[1]);

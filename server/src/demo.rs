@@ -11,7 +11,7 @@ use engine::Language;
 
 use crate::analyze::{Lang, limit_threads, wanted};
 use crate::output::OutputFolder;
-use crate::page::TruthTable;
+
 use crate::progress::Bar;
 use crate::results;
 use crate::session::Stopwatch;
@@ -72,7 +72,7 @@ impl Demo {
             results::analyze(choice.series, &wanted, language, self.threads, &bar, &watch)?;
 
         let matching = Matching::new(&Truth::from(&truth), &report.findings);
-        results::write(&reading, &report, Some(&table(&matching)), &folder, &watch)?;
+        results::write(&reading, &report, Some(&crate::page::TruthTable), &folder, &watch)?;
         folder.finish()?;
         bar.clear();
         for warning in &report.warnings {

@@ -37,7 +37,8 @@ impl Inspect {
         }
         if !self.json {
             for (reason, files) in skipped(&found) {
-                eprintln!("note: {files} files are {reason}");
+                let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+                eprintln!("note: left out {files}: {reason}");
             }
         }
         if found.studies.is_empty() {

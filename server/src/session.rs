@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use models::{Cache, Card, Network, Places, Runtime, Weights};
 
 use crate::progress::Bar;
@@ -19,8 +19,8 @@ impl Session {
     /// Finds ONNX Runtime, or fetches it once.
     pub(crate) fn start(threads: Option<usize>, bar: &Bar) -> Result<Self> {
         let places = Places::from_environment();
-        let runtime = Runtime::find(&places, &|progress| bar.show(progress.what, progress.done, progress.total))
-            .context("ONNX Runtime is not ready")?;
+        let show = |progress: models::Progress<'_>| bar.show(progress.what, progress.done, progress.total);
+        let runtime = Runtime::find(&places, &show)?;
         let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         Ok(Self { runtime, cache: places.cache, threads })
     }

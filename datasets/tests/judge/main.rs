@@ -5,3 +5,4 @@ mod froc;
 mod lidc;
 mod made;
 mod matching;
+mod truth;

@@ -86,6 +86,12 @@ impl Dataset {
         self.put(tag, VR::OB, PrimitiveValue::U8(C::from_vec(bytes)))
     }
 
+    /// Pixel data of 16 bits, little endian.
+    pub(crate) fn words(mut self, tag: Tag, bytes: Vec<u8>) -> Self {
+        self.0.put(DataElement::new(tag, VR::OW, PrimitiveValue::from(bytes)));
+        self
+    }
+
     /// A sequence; without items it is written empty.
     pub(crate) fn items(mut self, tag: Tag, items: impl IntoIterator<Item = Self>) -> Self {
         let items: C<InMemDicomObject> = items.into_iter().map(|item| item.0).collect();

@@ -24,10 +24,25 @@ pub(crate) const OBLIQUE: [[f64; 3]; 3] = [
     [0.321_393_805, -0.342_020_143, 0.883_022_222],
 ];
 
+/// The two findings: where their boxes begin and end (slice, row, column), and their radius in pixels.
+/// A slice counts for three pixels.
+const FINDINGS: [([usize; 3], [usize; 3], f64); 2] =
+    [([2, 11, 17], [5, 20, 26], 4.0), ([1, 30, 40], [6, 45, 53], 6.5)];
+
+/// Whether a voxel belongs to finding `n`.
+fn inside(n: usize, at: [usize; 3]) -> bool {
+    let (start, end, radius) = FINDINGS[n];
+    let scale = [3.0, 1.0, 1.0];
+    let off = |a: usize| (at[a] as f64 - (start[a] + end[a] - 1) as f64 / 2.0) * scale[a];
+    (0..3).all(|a| (start[a]..end[a]).contains(&at[a]))
+        && (0..3).map(|a| off(a).powi(2)).sum::<f64>() <= radius * radius
+}
+
 /// A CT series in memory, with everything a result object takes over from it.
 pub(crate) struct Scan {
     pub(crate) source: Source,
     pub(crate) geometry: Geometry,
+    pub(crate) shape: [usize; 3],
     pub(crate) slices: Vec<SliceRef>,
     pub(crate) equipment: Equipment,
     pub(crate) algorithms: Vec<Algorithm>,
@@ -39,7 +54,12 @@ impl Scan {
     pub(crate) fn new(name: &str, axes: [[f64; 3]; 3], more: &[(Tag, VR, &str)]) -> Self {
         let spacing = Spacing { i: 0.75, j: 0.8, k: 2.5 };
         let geometry = Geometry::new(Lps::new(-20.0, -30.0, 40.0), axes, spacing).unwrap();
-        let images: Vec<_> = (0..SHAPE[0]).map(|k| image(name, &geometry, k, more)).collect();
+        Self::on(name, &geometry, SHAPE, more)
+    }
+
+    /// The same on another grid.
+    pub(crate) fn on(name: &str, geometry: &Geometry, shape: [usize; 3], more: &[(Tag, VR, &str)]) -> Self {
+        let images: Vec<_> = (0..shape[0]).map(|k| image(name, geometry, shape, k, more)).collect();
         let folder = tempfile::tempdir().unwrap();
         write(&images, folder.path());
         let mut found = dicom_io::scan(&[folder.path().to_owned()]).unwrap();
@@ -54,6 +74,7 @@ impl Scan {
         Self {
             source,
             geometry: volume.geometry,
+            shape,
             slices,
             equipment: Equipment {
                 manufacturer: "Foci".into(),
@@ -70,7 +91,7 @@ impl Scan {
         Context {
             source: &self.source,
             geometry: &self.geometry,
-            shape: SHAPE,
+            shape: self.shape,
             slices: &self.slices,
             equipment: &self.equipment,
             algorithms: &self.algorithms,
@@ -85,15 +106,16 @@ impl Scan {
 
     /// Two findings by two algorithms: a nodule in the left lung, a lesion in the liver.
     pub(crate) fn masks(&self) -> [(Array3<bool>, [usize; 3]); 2] {
-        let ball = |shape: (usize, usize, usize), radius: f64| {
-            Array3::from_shape_fn(shape, |(k, j, i)| {
-                let centre =
-                    [(shape.0 - 1) as f64 / 2.0, (shape.1 - 1) as f64 / 2.0, (shape.2 - 1) as f64 / 2.0];
-                let d = [k as f64 - centre[0], j as f64 - centre[1], i as f64 - centre[2]];
-                (d[0] * 3.0).powi(2) + d[1].powi(2) + d[2].powi(2) <= radius * radius
-            })
-        };
-        [(ball((3, 9, 9), 4.0), [2, 11, 17]), (ball((5, 15, 13), 6.5), [1, 30, 40])]
+        [0, 1].map(|n| {
+            let (start, end, _) = FINDINGS[n];
+            let shape = [0, 1, 2].map(|a| end[a] - start[a]);
+            (
+                Array3::from_shape_fn(shape, |(k, j, i)| {
+                    inside(n, [k + start[0], j + start[1], i + start[2]])
+                }),
+                start,
+            )
+        })
     }
 
     pub(crate) fn segmentation(&self, masks: &[(Array3<bool>, [usize; 3]); 2]) -> ResultObject {
@@ -216,7 +238,13 @@ fn slice_uid(name: &str, k: usize) -> Uid {
     Uid::derived(&["test slice", name, &k.to_string()])
 }
 
-fn image(name: &str, geometry: &Geometry, k: usize, more: &[(Tag, VR, &str)]) -> InMemDicomObject {
+fn image(
+    name: &str,
+    geometry: &Geometry,
+    shape: [usize; 3],
+    k: usize,
+    more: &[(Tag, VR, &str)],
+) -> InMemDicomObject {
     let decimals = |values: &[f64]| values.iter().map(|v| format!("{v:.9}")).collect::<Vec<_>>().join("\\");
     let [columns, rows, _] = geometry.axes();
     let spacing = geometry.spacing();
@@ -264,8 +292,8 @@ fn image(name: &str, geometry: &Geometry, k: usize, more: &[(Tag, VR, &str)]) ->
     }
     let shorts = [
         (tags::SAMPLES_PER_PIXEL, 1),
-        (tags::ROWS, SHAPE[1] as u16),
-        (tags::COLUMNS, SHAPE[2] as u16),
+        (tags::ROWS, shape[1] as u16),
+        (tags::COLUMNS, shape[2] as u16),
         (tags::BITS_ALLOCATED, 16),
         (tags::BITS_STORED, 12),
         (tags::HIGH_BIT, 11),
@@ -277,7 +305,11 @@ fn image(name: &str, geometry: &Geometry, k: usize, more: &[(Tag, VR, &str)]) ->
     for (tag, vr, text) in more {
         image.put(DataElement::new(*tag, *vr, PrimitiveValue::from(*text)));
     }
-    let pixels: Vec<u16> = (0..SHAPE[1] * SHAPE[2]).map(|at| 900 + (at * 7 + k * 13) as u16 % 300).collect();
+    let value = |at: usize| {
+        let found = (0..2).any(|n| inside(n, [k, at / shape[2], at % shape[2]]));
+        1000 + (at * 7 + k * 13) as u16 % 40 + if found { 100 } else { 0 }
+    };
+    let pixels: Vec<u16> = (0..shape[1] * shape[2]).map(value).collect();
     image.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(pixels.into())));
     image
 }

@@ -13,18 +13,8 @@ use dicom_io::sc::SecondaryCapture;
 use dicom_io::sr::Language;
 use ndarray::Array3;
 
-/// The folder of the peers, or `None` where they are not installed and not required.
-fn peers(test: &str) -> Option<PathBuf> {
-    let default = || std::env::home_dir().unwrap_or_default().join(".cache/foci-peers");
-    let folder = std::env::var_os("FOCI_PEERS").map_or_else(default, PathBuf::from);
-    if folder.join("bin/dciodvfy").exists() {
-        return Some(folder);
-    }
-    let required = std::env::var("FOCI_REQUIRE").unwrap_or_default();
-    let named = required.split(',').any(|word| word == "peers" || word == "all");
-    assert!(!named, "FOCI_REQUIRE asks for the validators, and they are not there: run .ci/peers");
-    eprintln!("skipped: {test}: the validators (run .ci/peers)");
-    None
+fn validators(test: &str) -> bool {
+    crate::peers(test, "peers", "bin/dciodvfy").is_some()
 }
 
 /// Whether `.ci/validate` accepts `files`, and what it said.
@@ -68,7 +58,7 @@ fn write_all(scan: &Scan, folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn every_object_passes_every_validator() {
-    if peers("every_object_passes_every_validator").is_none() {
+    if !validators("every_object_passes_every_validator") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -111,7 +101,7 @@ fn change(object: &mut InMemDicomObject, value: &str, to: Option<&str>) {
 /// `.ci/validate` refuses `object` when it has been spoilt, and `program` says so.
 #[track_caller]
 fn check_refused(test: &str, object: ResultObject, program: &str, spoil: impl Fn(&mut InMemDicomObject)) {
-    if peers(test).is_none() {
+    if !validators(test) {
         return;
     }
     let meta = object.object().meta().clone();

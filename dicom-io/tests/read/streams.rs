@@ -71,7 +71,29 @@ pub(crate) fn jpeg2000(k: usize) -> Vec<u8> {
         "000000280001ff93cffc30200882244862c5f33ba000084008a0007c81000cbd25bfffd900",
         "000000280001ff93cffc30200882244769215da6a000084008a0007c81000cbd25bfffd900",
     ];
-    let hex = [HEAD, TILES[k]].concat();
+    bytes(&[HEAD, TILES[k]].concat())
+}
+
+/// High-Throughput JPEG 2000 of the same, as OpenJPH 0.26 wrote it.
+fn htj2k(k: usize) -> Vec<u8> {
+    const HEAD: &str = "ff4fff5100294000000000050000000600000000000000000000000500000006000000000000000000010f0101\
+        ff50000800020000000aff52000c00020001000504044001ff5c00132088909090909090909090909090888888\
+        ff90000a00000000003b0001ff93c0";
+    const REST: &str = "050774000000c0001240001280fe277300d400877400a00008c000e300a000138052cac1c9feb500ffd9";
+    bytes(&[HEAD, ["0026ff77", "002637f7", "00266ff6"][k], REST].concat())
+}
+
+/// JPEG Baseline of 30 times the number 100, as Pillow 13 wrote it.
+pub(crate) fn jpeg_baseline() -> Vec<u8> {
+    let quantisation = "01".repeat(64);
+    bytes(&format!(
+        "ffd8ffdb004300{quantisation}ffc0000b080006000501011100\
+         ffc40014000100000000000000000000000000000008ffc40014100100000000000000000000000000000000\
+         ffda0008010100003f000fbfffd9"
+    ))
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
 }
 
@@ -81,6 +103,7 @@ pub(crate) fn lossless(uid: &str, k: usize) -> Option<Vec<u8>> {
         "1.2.840.10008.1.2.5" => Some(rle(&plane(k))),
         "1.2.840.10008.1.2.4.57" | "1.2.840.10008.1.2.4.70" => Some(jpeg_lossless(&plane(k), ROWS)),
         "1.2.840.10008.1.2.4.90" | "1.2.840.10008.1.2.4.91" => Some(jpeg2000(k)),
+        "1.2.840.10008.1.2.4.201" | "1.2.840.10008.1.2.4.202" => Some(htj2k(k)),
         "1.2.840.10008.1.2.1.98" => Some(plane(k).iter().flat_map(|word| word.to_le_bytes()).collect()),
         _ => None,
     }

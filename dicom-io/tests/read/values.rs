@@ -6,7 +6,7 @@ use dicom_io::{AIR_HU, Warning};
 use crate::builder::{
     BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, Image, RLE, plane, read, refused, slice, slices, stored, warned,
 };
-use crate::streams::{jpeg_lossless, jpeg2000, lossless, rle};
+use crate::streams::{jpeg_baseline, jpeg_lossless, jpeg2000, lossless, rle};
 
 /// Three slices, each changed by `change`, whose first pixels are `cells`; slice 1 begins with `hu`.
 #[track_caller]
@@ -113,6 +113,12 @@ fn monochrome1_changes_nothing_but_says_so() {
 }
 
 #[test]
+fn a_ct_that_does_not_say_its_modality_is_a_ct() {
+    let images: Vec<Image> = slices(3).into_iter().map(|image| image.without(tags::MODALITY)).collect();
+    assert_eq!(read(&images).unwrap().volume.voxels[[0, 0, 0]], -24);
+}
+
+#[test]
 fn magnetic_resonance_is_read_as_stored() {
     let mr = |image: Image| {
         image.text(tags::MODALITY, b"CS", "MR").without(tags::RESCALE_SLOPE).without(tags::RESCALE_INTERCEPT)
@@ -154,8 +160,8 @@ fn images_of_other_kinds_are_refused_by_name() {
     let rgb =
         |i: Image| i.word(tags::SAMPLES_PER_PIXEL, 3).text(tags::PHOTOMETRIC_INTERPRETATION, b"CS", "RGB");
     check_refused(rgb, "3 samples per pixel, RGB: not a grey image");
-    check_refused(|i| i.word(tags::BITS_ALLOCATED, 32), "12 bits stored of 32, high bit 11");
-    check_refused(|i| i.word(tags::BITS_STORED, 13), "13 bits stored of 16, high bit 11");
+    check_refused(|i| i.word(tags::BITS_ALLOCATED, 32), "pixels of 32 bits, 12 of them stored, high bit 11");
+    check_refused(|i| i.word(tags::BITS_STORED, 13), "pixels of 16 bits, 13 of them stored, high bit 11");
     check_refused(|i| i.word(tags::ROWS, 0), "an image without rows or columns");
     check_refused(|i| i.text(tags::NUMBER_OF_FRAMES, b"IS", "2"), "2 frames without functional groups");
     check_refused(|i| i.without(tags::PIXEL_DATA), "1.2.840.10008.5.1.4.1.1.2 has no pixels");
@@ -184,6 +190,8 @@ fn every_lossless_code_stream_gives_the_same_volume() {
         ("1.2.840.10008.1.2.4.57", vec![]),
         ("1.2.840.10008.1.2.4.70", vec![]),
         ("1.2.840.10008.1.2.4.90", vec![]),
+        ("1.2.840.10008.1.2.4.201", vec![]),
+        ("1.2.840.10008.1.2.4.202", vec![]),
         // This transfer syntax does not promise that nothing was lost.
         ("1.2.840.10008.1.2.4.91", vec![Warning::LossyCompression]),
     ] {
@@ -205,6 +213,20 @@ fn a_run_is_repeated_as_often_as_it_says() {
     stream.extend([257 - 30, 4, 257 - 30, 2].map(|n: i32| n as u8));
     let images = [slice(0), slice(1), slice(2).syntax(RLE).fragments(vec![vec![], stream])];
     assert_eq!(read(&images).unwrap().volume.voxels[[2, 5, 4]], 4 * 256 + 2 - 1024);
+}
+
+#[test]
+fn eight_bits_of_baseline_jpeg_fit_any_grey_image() {
+    let baseline =
+        |image: Image| image.syntax("1.2.840.10008.1.2.4.50").fragments(vec![vec![], jpeg_baseline()]);
+    let narrow = |image: Image| {
+        baseline(image).word(tags::BITS_ALLOCATED, 8).word(tags::BITS_STORED, 8).word(tags::HIGH_BIT, 7)
+    };
+    for change in [&baseline as &dyn Fn(Image) -> Image, &narrow] {
+        let reading = read(&slices(3).into_iter().map(change).collect::<Vec<_>>()).unwrap();
+        assert!(reading.volume.voxels.iter().all(|hu| *hu == 100 - 1024));
+        assert_eq!(reading.warnings, [Warning::LossyCompression]);
+    }
 }
 
 #[test]
@@ -232,7 +254,7 @@ fn transfer_syntaxes_that_are_not_decoded_are_refused_by_name() {
         coded("1.2.840.10008.1.2.4.80"),
         "instance 1.2.3.101: transfer syntax JPEG-LS Lossless (1.2.840.10008.1.2.4.80) is not supported",
     );
-    check_refused(coded("1.2.840.10008.1.2.4.201"), "HTJ2K Lossless");
+    check_refused(coded("1.2.840.10008.1.2.4.110"), "JPEG XL Lossless");
     check_refused(coded("1.2.840.99"), "transfer syntax unknown (1.2.840.99)");
     check_refused(coded("1.2.840.10008.1.2.4.70"), "cannot decode JPEG Lossless SV1: no JPEG frame header");
     check_refused(coded("1.2.840.10008.1.2.4.90"), "cannot decode JPEG 2000 Lossless: no JPEG 2000 size");
