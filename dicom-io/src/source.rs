@@ -58,7 +58,6 @@ impl Source {
         text.map(|text| text.trim().to_owned()).unwrap_or_default()
     }
 
-
     /// All of these attributes, Specific Character Set included; text is decoded by it already.
     pub(crate) fn object(&self) -> &InMemDicomObject {
         &self.object

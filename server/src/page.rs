@@ -1,2 +1,9 @@
 pub(crate) struct TruthTable;
-pub(crate) fn page(_: &engine::Report, _: Option<&TruthTable>, _: &[(usize,String)], _: &[String]) -> String { String::new() }
+pub(crate) fn page(
+    _: &engine::Report,
+    _: Option<&TruthTable>,
+    _: &[(usize, String)],
+    _: &[String],
+) -> String {
+    String::new()
+}

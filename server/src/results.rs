@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use dicom_io::object::DateTime;
 use dicom_io::Series;
+use dicom_io::object::DateTime;
 use engine::{Language, Report, Step, Tools};
 use kernels::Device;
 use models::Card;
