@@ -92,7 +92,8 @@ pub fn analyze(
             }
         }
     }
-    let Run { examined, models, lesions, warnings: odd, .. } = run;
+    let Run { mut examined, models, lesions, warnings: odd, .. } = run;
+    examined.sort_by_key(|examined| examined.organ as usize);
 
     (tools.progress)(Step { what: "measuring", done: 0, total: 1 });
     let spacing = reading.volume.geometry.spacing();

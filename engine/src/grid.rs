@@ -24,10 +24,8 @@ impl Bounds {
                 (corner[axis] + last) as f64
             };
             let place = geometry.to_lps(Ijk::new(at(2, 0), at(1, 1), at(0, 2))).to_array();
-            for d in 0..3 {
-                bounds.low[d] = bounds.low[d].min(place[d]);
-                bounds.high[d] = bounds.high[d].max(place[d]);
-            }
+            bounds.low = std::array::from_fn(|d| bounds.low[d].min(place[d]));
+            bounds.high = std::array::from_fn(|d| bounds.high[d].max(place[d]));
         }
         bounds
     }

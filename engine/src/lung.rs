@@ -202,7 +202,7 @@ fn box_around(volume: &Volume<i16>, centre: Lps, reach: f64) -> Option<([usize; 
         let a = 2 - array_axis;
         let low = (at[a] - reach / spacing[a]).floor().max(0.0);
         let high = (at[a] + reach / spacing[a]).ceil().min(full[array_axis] as f64 - 1.0);
-        if !(low <= high) {
+        if low > high {
             return None;
         }
         corner[array_axis] = low as usize;

@@ -41,36 +41,40 @@ impl Session {
 
 /// How long each stage took, in the order in which they ended.
 pub(crate) struct Stopwatch {
-    state: RefCell<(String, Instant, Vec<(String, Duration)>)>,
+    state: RefCell<Stages>,
+}
+
+struct Stages {
+    current: String,
+    since: Instant,
+    ended: Vec<(String, Duration)>,
 }
 
 impl Stopwatch {
     /// Starts with the stage `first`.
     pub(crate) fn start(first: &str) -> Self {
-        Self { state: RefCell::new((first.to_owned(), Instant::now(), Vec::new())) }
+        let stages = Stages { current: first.to_owned(), since: Instant::now(), ended: Vec::new() };
+        Self { state: RefCell::new(stages) }
     }
 
     /// The stage `what` is under way: if it is a new one, the one before has ended.
     pub(crate) fn stage(&self, what: &str) {
         let mut state = self.state.borrow_mut();
-        if state.0 != what {
+        if state.current != what {
             let now = Instant::now();
-            let ended = (std::mem::replace(&mut state.0, what.to_owned()), now - state.1);
-            state.1 = now;
-            state.2.push(ended);
+            let ended = (std::mem::replace(&mut state.current, what.to_owned()), now - state.since);
+            state.since = now;
+            state.ended.push(ended);
         }
     }
 
     /// The stages and their seconds as one line of JSON.
     pub(crate) fn report(&self) -> String {
         self.stage("");
-        let stages: serde_json::Map<String, serde_json::Value> = self
-            .state
-            .borrow()
-            .2
-            .iter()
-            .map(|(what, time)| (what.clone(), ((time.as_secs_f64() * 1000.0).round() / 1000.0).into()))
-            .collect();
+        let seconds = |time: Duration| (time.as_secs_f64() * 1000.0).round() / 1000.0;
+        let state = self.state.borrow();
+        let stages: serde_json::Map<String, serde_json::Value> =
+            state.ended.iter().map(|(what, time)| (what.clone(), seconds(*time).into())).collect();
         serde_json::Value::Object(stages).to_string()
     }
 }
