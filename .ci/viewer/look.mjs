@@ -125,19 +125,19 @@ const some = (list) => list.length > 0;
 
 await page.waitForFunction(() => document.querySelector('[data-cy="viewport-pane"] canvas'));
 await page.evaluate(() => window.commandsManager.run('setViewportGridLayout', { numRows: 1, numCols: 2 }));
-await wait(() => page.locator('[data-cy="viewport-pane"]').count(), (count) => count === 2, 20);
+await wait(() => page.locator('[data-cy="viewport-pane"]').count(), (count) => count === 2, 60);
 
 let drawn = [];
-for (const report of await wait(() => sets('SR'), some, 20)) {
+for (const report of await wait(() => sets('SR'), some, 60)) {
   await show(0, report);
-  drawn = await wait(outlines, some, 15);
+  drawn = await wait(outlines, some, 30);
   if (some(drawn)) break;
 }
 let found = [];
 for (const segmentation of await sets('SEG')) {
   const viewport = await show(1, segmentation);
   await page.getByRole('button', { name: 'Yes' }).first().click();
-  found = await wait(segments, (list) => some(list) && list.every((segment) => segment.voxels), 30);
+  found = await wait(segments, (list) => some(list) && list.every((segment) => segment.voxels), 60);
   await page.evaluate((id) => {
     const { segmentationService } = window.services;
     const [first] = segmentationService.getSegmentations();

@@ -60,7 +60,7 @@ class Network:
         files = [*(CARDS / name).glob("*.onnx"), *sorted(weights.rglob("*.onnx"))]
         self.file = next((f for f in files if hashlib.sha256(f.read_bytes()).hexdigest() == wanted), None)
         if self.file is None:
-            sys.exit(f"the weights of {name} ({wanted[:12]}..) are not in the weights folder: run `foci models fetch`")
+            sys.exit(f"the weights of {name} ({wanted[:12]}..) are not in the weights folder: run `foci models --fetch`")
 
     def compile(self, shape):
         core = ov.Core()

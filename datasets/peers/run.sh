@@ -18,8 +18,8 @@ if [ ! -x "$work/venv/bin/python" ]; then
     "$work/venv/bin/python" -m pip install --quiet --requirement datasets/peers/requirements.txt
 fi
 if [ $# -eq 0 ]; then
-    [ -d "$work/phantom" ] || "$foci" phantom "$work/phantom" --seed 7 --slices 300 --size 512
+    [ -d "$work/phantom" ] || "$foci" phantom "$work/phantom" --seed 1 --size 512x512x300 --spacing 0.7x0.7x1.2
     set -- "$work/phantom"
 fi
-"$foci" models fetch >&2
+"$foci" models --fetch >&2
 exec "$work/venv/bin/python" datasets/peers/compare.py "$foci" "$1" "$work/results" --runs "${RUNS:-5}"

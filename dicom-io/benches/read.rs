@@ -17,7 +17,7 @@ fn main() {
         write(temporary.path());
         temporary.path().to_owned()
     });
-    let find = || scan(&[folder.clone()]).expect("the folder can be read");
+    let find = || scan(std::slice::from_ref(&folder)).expect("the folder can be read");
     let scanned = find();
     let series: &Series = &scanned.studies[0].series[0];
     report("scan", &mut || drop(find()));

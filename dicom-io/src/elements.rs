@@ -165,6 +165,8 @@ pub(crate) struct Element<'a> {
     /// What it is.
     pub(crate) tag: Tag,
     vr: [u8; 2],
+    /// Of undefined length, that is: a sequence.
+    undefined: bool,
     /// Header, value and delimiter, as in the file.
     pub(crate) whole: &'a [u8],
     value: &'a [u8],
@@ -219,7 +221,8 @@ impl<'a> Elements<'a> {
             };
             let value = bytes.get(start.value..value_end).ok_or(Stop::Short(end))?;
             let whole = bytes.get(at..end).ok_or(Stop::Short(end))?;
-            self.elements.push(Element { tag: start.tag, vr: start.vr, whole, value });
+            let undefined = start.length.is_none();
+            self.elements.push(Element { tag: start.tag, vr: start.vr, undefined, whole, value });
             at = end;
         }
         Ok(None)
@@ -268,7 +271,7 @@ impl<'a> Elements<'a> {
 
     /// The items of a sequence; none when it is missing or cannot be followed.
     pub(crate) fn items(&self, tag: Tag) -> Vec<Elements<'a>> {
-        self.get(tag).and_then(|e| items(e.value, self.encoding.inside_element(e)).ok()).unwrap_or_default()
+        self.get(tag).and_then(|e| items(e.value, self.encoding.inside(e.vr)).ok()).unwrap_or_default()
     }
 
     /// The only item of a sequence, or its first.
@@ -279,12 +282,6 @@ impl<'a> Elements<'a> {
     /// Whether `element` can be followed to the bottom, so that another reader comes to the same lengths.
     pub(crate) fn is_sound(&self, element: &Element<'a>) -> bool {
         sound(element, self.encoding, 0)
-    }
-}
-
-impl Encoding {
-    fn inside_element(self, element: &Element<'_>) -> Self {
-        self.inside(element.vr)
     }
 }
 
@@ -311,15 +308,10 @@ fn items<'a>(bytes: &'a [u8], encoding: Encoding) -> Result<Vec<Elements<'a>>, B
     Ok(items)
 }
 
+/// Whether the items of `element`, if it is a sequence, agree with its length, and theirs with theirs.
 fn sound(element: &Element<'_>, encoding: Encoding, depth: usize) -> bool {
-    let sequence = match dicom_vr(element.tag) {
-        Some(sequence) if !encoding.explicit => sequence,
-        _ => {
-            element.vr == *b"SQ"
-                || (element.vr == *b"UN" && element.whole.ends_with(&[0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0]))
-        }
-    };
-    if !sequence {
+    let named = if encoding.explicit { element.vr == *b"SQ" } else { is_sequence(element.tag) };
+    if !named && !element.undefined {
         return true;
     }
     depth < MAX_DEPTH
@@ -328,10 +320,9 @@ fn sound(element: &Element<'_>, encoding: Encoding, depth: usize) -> bool {
         })
 }
 
-/// Whether the dictionary calls `tag` a sequence; `None` if it does not know the tag.
-fn dicom_vr(tag: Tag) -> Option<bool> {
-    let entry = StandardDataDictionary.by_tag(tag)?;
-    Some(entry.vr() == VirtualVr::Exact(VR::SQ))
+/// Whether the dictionary calls `tag` a sequence.
+fn is_sequence(tag: Tag) -> bool {
+    StandardDataDictionary.by_tag(tag).is_some_and(|entry| entry.vr() == VirtualVr::Exact(VR::SQ))
 }
 
 fn is_pixels(tag: Tag) -> bool {

@@ -103,6 +103,10 @@ pub(crate) enum Rescale {
 const CT_CLASSES: [&str; 3] =
     ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"];
 
+/// Frames beyond this many are not looked at, and their image is refused because they are missing: an empty
+/// functional group takes eight bytes in a file and fifty times as many here.
+const MAX_FRAMES: usize = 1 << 16;
+
 /// Attributes by which one series may hold several volumes, in the order in which they are tried.
 pub(crate) const KEYS: [(&str, Tag); 11] = [
     ("Acquisition Number", tags::ACQUISITION_NUMBER),
@@ -275,6 +279,7 @@ fn enhanced_frames(elements: &Elements<'_>) -> Vec<Frame> {
     elements
         .items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
         .iter()
+        .take(MAX_FRAMES)
         .map(|own| {
             let levels: Vec<_> = groups(own).chain(shared.iter().flat_map(groups)).collect();
             Frame::of(elements, &levels)

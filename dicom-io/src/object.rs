@@ -4,6 +4,7 @@
 //! are made from one [`Context`]. UIDs are derived from it, so the same input gives the same objects,
 //! byte for byte but for [`Context::created`].
 
+use std::fmt;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -214,12 +215,23 @@ pub(crate) struct Kind {
 }
 
 /// A DICOM object made here, complete and ready to be written or sent.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ResultObject {
     object: FileDicomObject<InMemDicomObject>,
     sop_class_uid: Uid,
     sop_instance_uid: Uid,
     series_uid: Uid,
+}
+
+/// Prints the UIDs and nothing about the patient.
+impl fmt::Debug for ResultObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResultObject")
+            .field("sop_class_uid", &self.sop_class_uid)
+            .field("sop_instance_uid", &self.sop_instance_uid)
+            .field("series_uid", &self.series_uid)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The SHA-256 of a data set, in hexadecimal.

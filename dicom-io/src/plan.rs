@@ -23,6 +23,9 @@ pub const MAX_VOXELS: usize = 1 << 30;
 /// Direction cosines may differ by this much within one stack: five digits are written at least.
 const PARALLEL: f64 = 1e-3;
 
+/// Pixel Spacing may differ by this share within one stack, which is a tenth of a pixel over 1000 of them.
+const SAME_SPACING: f64 = 1e-4;
+
 /// Images that stand across all others count as localizers up to this many, even if Image Type does not
 /// call them so: scanners make one to three.
 const MOST_LOCALIZERS: usize = 3;
@@ -67,15 +70,17 @@ impl<'a> Plan<'a> {
         let slices = without_localizers(slices, &mut warnings);
         same(uid, "Modality", &slices, |s| &s.instance.modality)?;
         same(uid, "Patient ID", &slices, |s| s.instance.patient.as_ref())?;
-        for instance in kept(&slices) {
+        let frameless = instances.iter().copied().filter(|instance| instance.frames.is_empty());
+        for instance in kept(&slices).into_iter().chain(frameless) {
             pixels::check(series, instance)?;
         }
         let placed = placed(uid, &slices)?;
         let (slices, placed) = parallel(uid, slices, placed, &mut warnings)?;
         let format = |s: &Slice<'a>| (s.instance.format.rows, s.instance.format.columns);
         same(uid, "Rows and Columns", &slices, format)?;
-        let spacing = |p: &Placed| p.pixel_spacing.map(|mm| (mm * 1e4).round() as i64);
-        same(uid, "Pixel Spacing", &placed, spacing)?;
+        if placed.iter().any(|p| !p.is_spaced_like(&placed[0])) {
+            same(uid, "Pixel Spacing", &placed, |p| p.pixel_spacing.map(f64::to_bits))?;
+        }
         same(uid, "Frame of Reference UID", &slices, |s| s.instance.frame_of_reference.as_ref())?;
         if slices[0].instance.frame_of_reference.is_none() {
             warnings.push(Warning::NoFrameOfReference);
@@ -104,10 +109,11 @@ impl<'a> Plan<'a> {
         if voxels.is_none_or(|voxels| voxels > MAX_VOXELS) {
             return Err(Error::TooLarge { series_uid: uid.clone(), limit: MAX_VOXELS });
         }
-        let first = placed[order[0]];
-        let [row, column] = first.pixel_spacing;
+        let [row, column] = placed[0].pixel_spacing;
         let spacing = Spacing { i: column, j: row, k: stack.spacing_mm };
-        let geometry = Geometry::new(first.position, [first.axes[0], first.axes[1], normal], spacing)
+        let [along_row, along_column] = placed[0].axes;
+        let origin = placed[order[0]].position;
+        let geometry = Geometry::new(origin, [along_row, along_column, normal], spacing)
             .ok_or_else(|| no_position(uid, "Image Orientation (Patient)", slices.len()))?;
 
         let mut twins: Vec<(usize, Slice<'a>)> = Vec::new();
@@ -207,6 +213,11 @@ impl Placed {
         unit([r[1] * c[2] - r[2] * c[1], r[2] * c[0] - r[0] * c[2], r[0] * c[1] - r[1] * c[0]])
     }
 
+    fn is_spaced_like(&self, other: &Self) -> bool {
+        let near = |a: f64, b: f64| (a - b).abs() <= SAME_SPACING * b;
+        self.pixel_spacing.iter().zip(other.pixel_spacing).all(|(a, b)| near(*a, b))
+    }
+
     fn is_parallel(&self, other: &Self) -> bool {
         let near = |a: f64, b: f64| (a - b).abs() <= PARALLEL;
         self.axes.as_flattened().iter().zip(other.axes.as_flattened()).all(|(a, b)| near(*a, *b))
@@ -299,8 +310,8 @@ fn even(series: &Uid, order: &[usize], placed: &[Placed]) -> Result<Stack, Error
         });
     }
     let sorted: Vec<Placed> = order.iter().map(|index| placed[*index]).collect();
-    let [row, column] = sorted[0].pixel_spacing;
-    spacing::stack(series, &positions(&sorted), sorted[0].normal(), row.min(column))
+    let [row, column] = placed[0].pixel_spacing;
+    spacing::stack(series, &positions(&sorted), placed[0].normal(), row.min(column))
 }
 
 /// How many images lie where another one lies and may be the same as it.

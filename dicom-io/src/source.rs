@@ -58,7 +58,6 @@ impl Source {
         text.map(|text| text.trim().to_owned()).unwrap_or_default()
     }
 
-
     /// All of these attributes, Specific Character Set included; text is decoded by it already.
     pub(crate) fn object(&self) -> &InMemDicomObject {
         &self.object
@@ -155,3 +154,68 @@ const SERIES_LEVEL: [Tag; 45] = [
     tags::LOSSY_IMAGE_COMPRESSION_METHOD,
     tags::LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED,
 ];
+
+#[cfg(test)]
+mod tests {
+    use dicom::core::header::Header as _;
+    use dicom::core::value::DataSetSequence;
+    use dicom::core::{DataElement, PrimitiveValue, VR};
+    use dicom::object::FileMetaTableBuilder;
+
+    use super::*;
+
+    /// The source that a file with `object` in the transfer syntax `syntax` leads to.
+    fn source(object: &InMemDicomObject, syntax: &str) -> Source {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("slice");
+        let meta = FileMetaTableBuilder::new()
+            .transfer_syntax(syntax)
+            .media_storage_sop_class_uid("1.2.840.10008.5.1.4.1.1.2")
+            .media_storage_sop_instance_uid("1.2.3");
+        object.clone().with_meta(meta).unwrap().write_to_file(&path).unwrap();
+        Source::read(&Header::open(&path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_patient_and_the_order_are_kept_and_the_slice_is_not() {
+        let mut code = InMemDicomObject::new_empty();
+        code.put_str(tags::CODE_VALUE, VR::SH, "24627-2");
+        let mut request = InMemDicomObject::new_empty();
+        request.put_str(tags::REQUESTED_PROCEDURE_ID, VR::SH, "R1");
+        let codes = DataSetSequence::from(vec![code]);
+        request.put(DataElement::new(tags::REQUESTED_PROCEDURE_CODE_SEQUENCE, VR::SQ, codes));
+        let mut object = InMemDicomObject::new_empty();
+        object.put_str(tags::SPECIFIC_CHARACTER_SET, VR::CS, "GB18030");
+        object.put_str(tags::SOP_INSTANCE_UID, VR::UI, "1.2.3");
+        object.put_str(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.1");
+        object.put_str(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.2");
+        object.put_str(tags::PATIENT_NAME, VR::PN, "Wang^XiaoDong=王^小东");
+        object.put_str(tags::PATIENT_ID, VR::LO, "P1");
+        object.put_str(tags::SLICE_THICKNESS, VR::DS, "9");
+        object.put_str(Tag(0x0011, 0x0010), VR::LO, "SOMEBODY");
+        let requests = DataSetSequence::from(vec![request]);
+        object.put(DataElement::new(tags::REQUEST_ATTRIBUTES_SEQUENCE, VR::SQ, requests));
+        object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(vec![0; 4].into())));
+
+        for syntax in
+            ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"]
+        {
+            let source = source(&object, syntax);
+            let kept: Vec<Tag> = source.object().iter().map(|element| element.tag()).collect();
+            let expected = [
+                tags::SPECIFIC_CHARACTER_SET,
+                tags::PATIENT_NAME,
+                tags::PATIENT_ID,
+                tags::STUDY_INSTANCE_UID,
+                tags::SERIES_INSTANCE_UID,
+                tags::REQUEST_ATTRIBUTES_SEQUENCE,
+            ];
+            assert_eq!(kept, expected, "{syntax}");
+            let name = source.element(tags::PATIENT_NAME).unwrap().to_str().unwrap();
+            assert_eq!(name.trim_end(), "Wang^XiaoDong=王^小东", "{syntax}");
+            let request = &source.element(tags::REQUEST_ATTRIBUTES_SEQUENCE).unwrap().items().unwrap()[0];
+            let code = &request.element(tags::REQUESTED_PROCEDURE_CODE_SEQUENCE).unwrap().items().unwrap()[0];
+            assert_eq!(code.element(tags::CODE_VALUE).unwrap().to_str().unwrap(), "24627-2", "{syntax}");
+        }
+    }
+}

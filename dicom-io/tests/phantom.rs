@@ -62,7 +62,9 @@ fn truth_has_the_volume_and_the_density_of_the_voxels() {
         }
         let reach = lesion.long_axis_mm;
         let mut voxels = 0;
-        for ((k, j, i), value) in volume.voxels.indexed_iter().filter(|(at, value)| healthy.voxels[*at] != **value) {
+        for ((k, j, i), value) in
+            volume.voxels.indexed_iter().filter(|(at, value)| healthy.voxels[*at] != **value)
+        {
             let place = volume.geometry.to_lps(Ijk::new(i as f64, j as f64, k as f64));
             let (value, before) = (f64::from(*value), f64::from(healthy.voxels[(k, j, i)]));
             let half_way = (value - before).abs() > 0.5 * (lesion.mean_hu - before).abs();

@@ -68,7 +68,14 @@ pub fn analyze(
     language: Language,
     tools: &mut Tools<'_>,
 ) -> Result<Report, Error> {
-    let mut run = Run { volume: &reading.volume, tools, examined: Vec::new(), models: Vec::new(), lesions: Vec::new(), warnings: Vec::new() };
+    let mut run = Run {
+        volume: &reading.volume,
+        tools,
+        examined: Vec::new(),
+        models: Vec::new(),
+        lesions: Vec::new(),
+        warnings: Vec::new(),
+    };
     for card in wanted {
         let kind = Kind::of(card).ok_or_else(|| Error::Card {
             model: card.name.clone(),
@@ -78,7 +85,10 @@ pub fn analyze(
             Some(models::Organ::Lungs) => run.lungs(card, kind)?,
             Some(models::Organ::Liver) => run.liver(card, kind)?,
             None => {
-                return Err(Error::Card { model: card.name.clone(), problem: "it names no organ to look in" });
+                return Err(Error::Card {
+                    model: card.name.clone(),
+                    problem: "it names no organ to look in",
+                });
             }
         }
     }
@@ -151,7 +161,8 @@ struct Run<'a, 'b> {
 impl Run<'_, '_> {
     /// Looks for nodules in the lungs with the heat map of `card`.
     fn lungs(&mut self, card: &'static Card, kind: Kind) -> Result<(), Error> {
-        let Head::HeatMap { heat, log_diameter, mask, stride, offset, peak_cells, threshold, .. } = &card.head
+        let Head::HeatMap { heat, log_diameter, mask, stride, offset, peak_cells, threshold, .. } =
+            &card.head
         else {
             return Err(Error::Card { model: card.name.clone(), problem: "lungs need a heat map" });
         };
@@ -190,8 +201,13 @@ impl Run<'_, '_> {
             let at = [k, j, i].map(|cell| (cell as f64 * stride + offset) as usize);
             inside.get(at).copied().unwrap_or(false)
         });
-        let peaks =
-            kernels::peaks::peaks(&device, heat.view(), peak_cells / 2, *threshold, Some(cells_in_lung.view()))?;
+        let peaks = kernels::peaks::peaks(
+            &device,
+            heat.view(),
+            peak_cells / 2,
+            *threshold,
+            Some(cells_in_lung.view()),
+        )?;
         for peak in peaks {
             let [k, j, i] = peak.at.map(|cell| cell as f64 * stride + offset);
             let centre = grid.geometry.to_lps([i, j, k].into());
@@ -206,7 +222,8 @@ impl Run<'_, '_> {
 
     /// Looks for lesions inside the liver with the segmentation of `card`.
     fn liver(&mut self, card: &'static Card, kind: Kind) -> Result<(), Error> {
-        let (Head::Segmentation { threshold, minimum_ml, .. }, Some(region)) = (&card.head, card.head.region())
+        let (Head::Segmentation { threshold, minimum_ml, .. }, Some(region)) =
+            (&card.head, card.head.region())
         else {
             return Err(Error::Card { model: card.name.clone(), problem: "the liver needs a segmentation" });
         };
@@ -226,7 +243,8 @@ impl Run<'_, '_> {
         let margin = card.input.spacing_mm.iter().fold(0.0, |most: f64, mm| most.max(*mm))
             * (region.dilate_voxels + 1) as f64;
         let whole = Bounds::of(&volume.geometry, volume.shape());
-        let bounds = Bounds::of_box(&organ.grid.geometry, organ.corner, organ.shape).grown(margin).within(whole);
+        let bounds =
+            Bounds::of_box(&organ.grid.geometry, organ.corner, organ.shape).grown(margin).within(whole);
         let Prepared { tensor, grid } = prepare(&device, volume, card, bounds)?;
         let map = grid.geometry.index_map(&organ.grid.geometry);
         let inside = kernels::resample::resample_mask(&device, organ.mask.view(), grid.shape, &map, 0.5)?;

@@ -77,7 +77,11 @@ impl Grid {
             shape[a] = ((length / spacing_mm[a]).floor() as usize + 1).max(1);
             // Centre what is left over, so that neither side loses more than the other.
             let left_over = length - (shape[a] - 1) as f64 * spacing_mm[a];
-            origin[d] = if axis[d] > 0.0 { bounds.low[d] + left_over / 2.0 } else { bounds.high[d] - left_over / 2.0 };
+            origin[d] = if axis[d] > 0.0 {
+                bounds.low[d] + left_over / 2.0
+            } else {
+                bounds.high[d] - left_over / 2.0
+            };
         }
         let spacing = Spacing { i: spacing_mm[2], j: spacing_mm[1], k: spacing_mm[0] };
         let geometry = Geometry::new(Lps::from(origin), [axes[2], axes[1], axes[0]], spacing)

@@ -98,8 +98,8 @@ pub(crate) fn lesions(
         });
         let part_grid = grid.part(low, shape);
         let Some((corner, source_shape)) = covered(&part_grid, source, full) else { continue };
-        let voxels = sample(device, alone.view(), &part_grid, source, corner, source_shape)?
-            .mapv(|p| p > threshold);
+        let voxels =
+            sample(device, alone.view(), &part_grid, source, corner, source_shape)?.mapv(|p| p > threshold);
         if voxels.iter().any(|&set| set) {
             let mask = Mask { corner, voxels }.trimmed();
             lesions.push(Lesion { mask, confidence: sum / part.voxels as f64 });
@@ -113,7 +113,9 @@ pub(crate) fn covered(part: &Grid, source: &Geometry, full: [usize; 3]) -> Optio
     let mut low = [f64::INFINITY; 3];
     let mut high = [f64::NEG_INFINITY; 3];
     for which in 0..8_usize {
-        let at = |axis: usize, bit: usize| if which >> bit & 1 == 1 { part.shape[axis] as f64 - 0.5 } else { -0.5 };
+        let at = |axis: usize, bit: usize| {
+            if which >> bit & 1 == 1 { part.shape[axis] as f64 - 0.5 } else { -0.5 }
+        };
         let there = source.to_ijk(part.geometry.to_lps([at(2, 0), at(1, 1), at(0, 2)].into())).to_array();
         for a in 0..3 {
             low[a] = low[a].min(there[2 - a]);

@@ -102,7 +102,11 @@ impl Lungs {
 
 /// The two largest parts of the eroded lungs, by side; empty unless there are two of comparable size
 /// that lie beside each other.
-fn cores(device: &Device, air: ArrayView3<'_, bool>, grid: &Grid) -> Result<Vec<(Side, Array3<bool>)>, Error> {
+fn cores(
+    device: &Device,
+    air: ArrayView3<'_, bool>,
+    grid: &Grid,
+) -> Result<Vec<(Side, Array3<bool>)>, Error> {
     let eroded = morphology::erode_ball(device, air, grid.geometry.spacing().to_array(), PARTING_MM)?;
     let parts = components(device, eroded.view(), Neighbours::Six)?;
     let mut order: Vec<_> = parts.list().iter().collect();
@@ -162,8 +166,7 @@ pub(crate) fn outline_nodule(
 
     // The densest half of the voxels that the network is sure of is the core: a sure mask may still
     // hold partial volume at its rim.
-    let mut sure: Vec<i16> =
-        hu.iter().zip(&inside).filter(|(_, p)| **p > 0.5).map(|(hu, _)| *hu).collect();
+    let mut sure: Vec<i16> = hu.iter().zip(&inside).filter(|(_, p)| **p > 0.5).map(|(hu, _)| *hu).collect();
     if sure.is_empty() {
         sure = hu
             .indexed_iter()
@@ -172,18 +175,13 @@ pub(crate) fn outline_nodule(
             .collect();
     }
     let Some(core) = quantile(&mut sure, 0.7) else { return Ok(None) };
-    let mut around: Vec<i16> = hu
-        .iter()
-        .zip(&inside)
-        .filter(|(hu, p)| **p < 0.05 && **hu < -500)
-        .map(|(hu, _)| *hu)
-        .collect();
+    let mut around: Vec<i16> =
+        hu.iter().zip(&inside).filter(|(hu, p)| **p < 0.05 && **hu < -500).map(|(hu, _)| *hu).collect();
     let lung = quantile(&mut around, 0.5).unwrap_or(LUNG_HU);
     let border = (core + lung.min(core - 100.0)) / 2.0;
 
-    let voxels = Array3::from_shape_fn(shape, |at| {
-        f64::from(hu[at]) > border && inside[at] > OUTSIDE_PROBABILITY
-    });
+    let voxels =
+        Array3::from_shape_fn(shape, |at| f64::from(hu[at]) > border && inside[at] > OUTSIDE_PROBABILITY);
     let mut kept = part_at(device, voxels.view(), from_centre, diameter_mm / 2.0)?;
     if kept.is_none() {
         // Nothing dense where the network is: believe the network's own mask.

@@ -133,7 +133,10 @@ mod tests {
         let (long, short) = (2.0 * half_mm[0].max(half_mm[1]), 2.0 * half_mm[0].min(half_mm[1]));
         let longest = 2.0 * half_mm.iter().copied().fold(0.0, f64::max);
         let near = |found: f64, wanted: f64, off: f64| {
-            assert!((found - wanted).abs() <= off, "{found} where {wanted} is expected, {half_mm:?} {spacing:?}");
+            assert!(
+                (found - wanted).abs() <= off,
+                "{found} where {wanted} is expected, {half_mm:?} {spacing:?}"
+            );
         };
         near(found.long_axis_mm, long, 1.5 * spacing.i.max(spacing.j));
         near(found.short_axis_mm, short, 1.5 * spacing.i.max(spacing.j));
@@ -167,7 +170,8 @@ mod tests {
         let (volume, mask) = ellipsoid([9.0, 6.0, 5.0], Spacing { i: 0.7, j: 0.7, k: 1.0 });
         let found = measure(&volume, &mask).unwrap();
         let plane = mask.voxels.index_axis(Axis(0), found.slice - mask.corner[0]);
-        let area = found.outline_ij.windows(2).map(|w| w[0][0] * w[1][1] - w[1][0] * w[0][1]).sum::<f64>() / 2.0;
+        let area =
+            found.outline_ij.windows(2).map(|w| w[0][0] * w[1][1] - w[1][0] * w[0][1]).sum::<f64>() / 2.0;
         assert_eq!(area, plane.iter().filter(|&&set| set).count() as f64);
         let columns = found.outline_ij.iter().map(|at| at[0]);
         let (low, high) = columns.fold((f64::MAX, f64::MIN), |(low, high), c| (low.min(c), high.max(c)));

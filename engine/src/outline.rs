@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn straight_borders_have_corners_at_their_ends_only() {
         let found = outline(mask(&["###.", "#..."]).view());
-        let expected = [[-0.5, -0.5], [2.5, -0.5], [2.5, 0.5], [0.5, 0.5], [0.5, 1.5], [-0.5, 1.5], [-0.5, -0.5]];
+        let expected =
+            [[-0.5, -0.5], [2.5, -0.5], [2.5, 0.5], [0.5, 0.5], [0.5, 1.5], [-0.5, 1.5], [-0.5, -0.5]];
         assert_eq!(found, expected);
     }
 

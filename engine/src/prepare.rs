@@ -21,7 +21,12 @@ pub(crate) struct Prepared {
 ///
 /// Resampling, reorientation, window and padding are one pass over the volume. A median filter, where
 /// the card has one, works on windowed values: windowing is monotonic, so the median is the same.
-pub(crate) fn prepare(device: &Device, volume: &Volume<i16>, card: &Card, bounds: Bounds) -> Result<Prepared, Error> {
+pub(crate) fn prepare(
+    device: &Device,
+    volume: &Volume<i16>,
+    card: &Card,
+    bounds: Bounds,
+) -> Result<Prepared, Error> {
     let input = &card.input;
     let axes = input.towards.map(models::Side::to_lps);
     let window = &input.window;
@@ -54,7 +59,12 @@ pub(crate) fn hounsfield(device: &Device, volume: &Volume<i16>, grid: &Grid) -> 
     onto(device, volume, grid, Intensity::unchanged(AIR_HU))
 }
 
-fn onto(device: &Device, volume: &Volume<i16>, grid: &Grid, intensity: Intensity) -> Result<Array3<f32>, Error> {
+fn onto(
+    device: &Device,
+    volume: &Volume<i16>,
+    grid: &Grid,
+    intensity: Intensity,
+) -> Result<Array3<f32>, Error> {
     let map = grid.geometry.index_map(&volume.geometry);
     resample(device, volume.voxels.view(), grid.shape, &map, intensity)
 }

@@ -1,13 +1,13 @@
 //! The report as DICOM objects that a PACS keeps and a viewer shows: structured report, segmentation, key
 //! images.
 
-use dicom_io::object::{Algorithm, Context, DateTime, Equipment, NewSeries, ResultObject};
+use dicom_io::Ijk;
 use dicom_io::Reading;
+use dicom_io::object::{Algorithm, Context, DateTime, Equipment, NewSeries, ResultObject};
 use dicom_io::sc::SecondaryCapture;
 use dicom_io::seg::{Segment, Segmentation};
 use dicom_io::sr::codes::{self, Code};
 use dicom_io::sr::{self, Absence, Measurement, MeasurementReport, Planar, Site, Volumetric};
-use dicom_io::Ijk;
 use image::RgbImage;
 use ndarray::ArrayView3;
 
@@ -63,9 +63,8 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
         algorithms: &algorithms,
         created,
     };
-    let algorithm = |name: &str| {
-        report.provenance.models.iter().position(|model| model.name == name).unwrap_or_default()
-    };
+    let algorithm =
+        |name: &str| report.provenance.models.iter().position(|model| model.name == name).unwrap_or_default();
 
     let segmentation = (!report.findings.is_empty()).then(|| {
         let segments = report.findings.iter().map(|finding| Segment {
@@ -83,25 +82,30 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
             offset: finding.mask.corner,
         });
         Segmentation {
-            series: NewSeries { number: SEGMENTATION_SERIES, description: "Foci segmentation (research)".to_owned() },
+            series: NewSeries {
+                number: SEGMENTATION_SERIES,
+                description: "Foci segmentation (research)".to_owned(),
+            },
             label: "FINDINGS".to_owned(),
             segments: segments.collect(),
         }
         .to_object(&context)
     });
 
-    let findings: Vec<_> = (1..).zip(&report.findings).map(|(segment, finding)| sr::Finding {
-        tracking_id: finding.tracking_id(),
-        tracking_uid: finding.tracking_uid.clone(),
-        category: codes::MORPHOLOGICALLY_ABNORMAL_STRUCTURE,
-        finding: code(finding.kind),
-        sites: vec![site(finding.site.organ, finding.site.side)],
-        algorithm: algorithm(&finding.model),
-        planar: Some(planar(finding)),
-        volumetric: Some(volumetric(finding, segment, &report.modality)),
-        comment: None,
-    })
-    .collect();
+    let findings: Vec<_> = (1..)
+        .zip(&report.findings)
+        .map(|(segment, finding)| sr::Finding {
+            tracking_id: finding.tracking_id(),
+            tracking_uid: finding.tracking_uid.clone(),
+            category: codes::MORPHOLOGICALLY_ABNORMAL_STRUCTURE,
+            finding: code(finding.kind),
+            sites: vec![site(finding.site.organ, finding.site.side)],
+            algorithm: algorithm(&finding.model),
+            planar: Some(planar(finding)),
+            volumetric: Some(volumetric(finding, segment, &report.modality)),
+            comment: None,
+        })
+        .collect();
     let absent: Vec<_> = report
         .examined
         .iter()
@@ -113,23 +117,28 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
         })
         .collect();
     let says_something = !findings.is_empty() || !absent.is_empty();
-    let structured = says_something.then(|| MeasurementReport {
-        language: match report.narrative.language {
-            Language::Chinese => sr::Language::Chinese,
-            Language::English => sr::Language::English,
-        },
-        series: NewSeries { number: REPORT_SERIES, description: "Foci findings (research)".to_owned() },
-        procedure: procedure(&report.modality, &report.examined),
-        segmentation: segmentation.as_ref(),
-        findings,
-        absent,
-    }
-    .to_object(&context));
+    let structured = says_something.then(|| {
+        MeasurementReport {
+            language: match report.narrative.language {
+                Language::Chinese => sr::Language::Chinese,
+                Language::English => sr::Language::English,
+            },
+            series: NewSeries { number: REPORT_SERIES, description: "Foci findings (research)".to_owned() },
+            procedure: procedure(&report.modality, &report.examined),
+            segmentation: segmentation.as_ref(),
+            findings,
+            absent,
+        }
+        .to_object(&context)
+    });
 
     let key_images = (1..).zip(key_images).zip(&report.findings).map(|((number, picture), finding)| {
         let shape = (picture.height() as usize, picture.width() as usize, 3);
         SecondaryCapture {
-            series: NewSeries { number: KEY_IMAGE_SERIES, description: "Foci key images (research)".to_owned() },
+            series: NewSeries {
+                number: KEY_IMAGE_SERIES,
+                description: "Foci key images (research)".to_owned(),
+            },
             number,
             description: format!("Key image of {}, research, unverified", finding.tracking_id()),
             slices: vec![finding.measurements.slice],
@@ -174,7 +183,6 @@ fn volumetric(finding: &Finding, segment: u16, modality: &str) -> Volumetric {
             attenuation(measured.max_hu, codes::MAXIMUM),
         ]);
     }
-    measurements.push(Measurement::new(codes::NUMBER_OF_VOXELS, measured.voxels as f64, codes::VOXELS));
     measurements.push(Measurement::new(
         codes::CERTAINTY_OF_FINDING,
         tenth(finding.confidence * 100.0),

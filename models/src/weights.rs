@@ -32,8 +32,7 @@ pub enum Status {
 
 /// The ONNX files that are part of this program, by the card's name.
 fn in_program(name: &str) -> Option<&'static [u8]> {
-    const FILES: [(&str, &[u8]); 1] =
-        [("lung-nodule", include_bytes!("../lung-nodule/lung-nodule.onnx"))];
+    const FILES: [(&str, &[u8]); 1] = [("lung-nodule", include_bytes!("../lung-nodule/lung-nodule.onnx"))];
     FILES.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes)
 }
 

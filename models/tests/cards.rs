@@ -65,6 +65,15 @@ fn weights_that_are_not_those_of_the_card_are_refused() {
 }
 
 #[test]
+fn weights_that_are_part_of_the_program_are_those_of_their_card() {
+    let cache = models::Cache::at("nothing/is/there");
+    for card in Card::catalog().iter().filter(|card| card.weights.from == models::Origin::Program {}) {
+        let status = Weights::status(card, &cache).unwrap();
+        assert!(!matches!(status, Status::Wrong { .. }), "{}: {status:?}", card.name);
+    }
+}
+
+#[test]
 fn weights_in_the_cache_are_missing_or_wrong_until_they_are_right() {
     let folder = tempfile::tempdir().unwrap();
     let cache = models::Cache::at(folder.path());

@@ -136,3 +136,16 @@ fn a_tensor_of_several_tiles_comes_out_whole_and_unwanted_tiles_stay_empty() {
     let expected = whole_tile(&mut network, &tile);
     assert_eq!(found.slice(s![28.., .., ..]), expected.slice(s![..2, .., ..20]));
 }
+
+#[test]
+fn a_heat_map_comes_out_at_half_the_size_and_a_mask_at_the_whole() {
+    let test = "a_heat_map_comes_out_at_half_the_size_and_a_mask_at_the_whole";
+    let Some(mut network) = common::network(test, &card("lung-nodule", [32, 32, 32])) else { return };
+    // Odd sizes, and two tiles along the second axis.
+    let tensor = image([17, 37, 30]).mapv(|v| v + 0.5);
+    let mut outputs = network.run(tensor.view(), None, &|_| ()).unwrap();
+    let [heat, log_diameter, mask] = ["heat", "log_diameter", "mask"].map(|name| outputs.take(name));
+    assert_eq!([heat.dim(), log_diameter.dim(), mask.dim()], [(9, 19, 15), (9, 19, 15), (17, 37, 30)]);
+    assert!(heat.iter().chain(&mask).all(|p| (0.0..=1.0).contains(p)));
+    assert!(log_diameter.iter().all(|v| v.is_finite()));
+}

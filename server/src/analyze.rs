@@ -93,7 +93,11 @@ impl Analyze {
         let series = match &self.series {
             Some(uid) => {
                 let of = |series: &&Series| series.uid.as_str() == uid;
-                study.series.iter().find(of).with_context(|| format!("there is no series {uid} in the study"))?
+                study
+                    .series
+                    .iter()
+                    .find(of)
+                    .with_context(|| format!("there is no series {uid} in the study"))?
             }
             None => engine::choose::choose(study, &wanted)?.series,
         };

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use models::{Card, Places, Runtime, Weights, Status};
+use models::{Card, Places, Runtime, Status, Weights};
 
 /// Check whether this installation is ready, and say what to do where it is not
 ///
@@ -39,9 +39,15 @@ impl Check {
         }
         for card in Card::catalog() {
             match Weights::status(card, &places.cache) {
-                Ok(Status::Present) => line("ok", &card.name, format!("version {}, hash verified", card.version))?,
+                Ok(Status::Present) => {
+                    line("ok", &card.name, format!("version {}, hash verified", card.version))?
+                }
                 Ok(Status::Missing) => {
-                    line("missing", &card.name, "its weights are fetched with pip when first needed".to_owned())?;
+                    line(
+                        "missing",
+                        &card.name,
+                        "its weights are fetched with pip when first needed".to_owned(),
+                    )?;
                 }
                 Ok(Status::Wrong { found }) => line(
                     "wrong",
@@ -52,7 +58,9 @@ impl Check {
             }
         }
         match kernels::device::gpus() {
-            Ok(gpus) if gpus.is_empty() => line("note", "gpu", "none; everything runs on the CPU".to_owned())?,
+            Ok(gpus) if gpus.is_empty() => {
+                line("note", "gpu", "none; everything runs on the CPU".to_owned())?
+            }
             Ok(gpus) => {
                 for gpu in gpus {
                     let gib = gpu.memory_bytes as f64 / f64::from(1 << 30);
@@ -60,7 +68,10 @@ impl Check {
                     line(
                         "note",
                         "gpu",
-                        format!("{}, {gib:.0} GiB, compute capability {major}.{minor}; not used yet", gpu.name),
+                        format!(
+                            "{}, {gib:.0} GiB, compute capability {major}.{minor}; not used yet",
+                            gpu.name
+                        ),
                     )?;
                 }
             }
@@ -68,7 +79,9 @@ impl Check {
         }
         let cache = places.cache.folder();
         match free_bytes(cache) {
-            Some(free) if free >= NEEDED_BYTES => line("ok", "disk", format!("{} MiB free for the cache", free >> 20))?,
+            Some(free) if free >= NEEDED_BYTES => {
+                line("ok", "disk", format!("{} MiB free for the cache", free >> 20))?
+            }
             Some(free) => line(
                 "wrong",
                 "disk",

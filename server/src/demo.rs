@@ -72,7 +72,7 @@ impl Demo {
             results::analyze(choice.series, &wanted, language, self.threads, &bar, &watch)?;
 
         let matching = Matching::new(&Truth::from(&truth), &report.findings);
-        results::write(&reading, &report, Some(&crate::page::TruthTable), &folder, &watch)?;
+        results::write(&reading, &report, Some(&matching), &folder, &watch)?;
         folder.finish()?;
         bar.clear();
         for warning in &report.warnings {

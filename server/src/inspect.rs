@@ -58,7 +58,8 @@ fn line(series: &Series) -> String {
             } else {
                 warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
             };
-            let grid = format!("{columns}x{rows}x{slices}\t{:.3}x{:.3}x{:.3}", spacing.i, spacing.j, spacing.k);
+            let grid =
+                format!("{columns}x{rows}x{slices}\t{:.3}x{:.3}x{:.3}", spacing.i, spacing.j, spacing.k);
             format!("{start}\t{grid}\t{state}")
         }
         Err(error) => format!("{start}\t-\t-\trefused: {error}"),

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::{Result, bail};
-use models::{Card, Places, Runtime, Weights, Status};
+use models::{Card, Places, Runtime, Status, Weights};
 
 use crate::progress::Bar;
 
@@ -38,7 +38,8 @@ impl Models {
         };
         if self.fetch {
             let bar = Bar::new();
-            let show = |progress: models::Progress<'_>| bar.show(progress.what, progress.done, progress.total);
+            let show =
+                |progress: models::Progress<'_>| bar.show(progress.what, progress.done, progress.total);
             Runtime::find(&places, &show)?;
             for card in &cards {
                 Weights::ensure(card, &places.cache, &show)?;
@@ -62,7 +63,10 @@ impl Models {
             }
         }
         if self.verify && !bad.is_empty() {
-            bail!("weights are not in order: {}; `foci models --fetch` fetches what is missing", bad.join(", "));
+            bail!(
+                "weights are not in order: {}; `foci models --fetch` fetches what is missing",
+                bad.join(", ")
+            );
         }
         Ok(())
     }
@@ -74,7 +78,11 @@ fn print_card(out: &mut impl Write, card: &Card) -> std::io::Result<()> {
         writeln!(out, "  limitation: {limitation}")?;
     }
     let [a, b, c] = card.input.spacing_mm;
-    writeln!(out, "  input: {a} x {b} x {c} mm, {} to {} HU", card.input.window.low_hu, card.input.window.high_hu)?;
+    writeln!(
+        out,
+        "  input: {a} x {b} x {c} mm, {} to {} HU",
+        card.input.window.low_hu, card.input.window.high_hu
+    )?;
     writeln!(out, "  threshold: {}", card.head.threshold())?;
     writeln!(out, "  weights: sha256 {}", card.weights.sha256)?;
     writeln!(out, "  citation: {}", card.citation)

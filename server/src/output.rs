@@ -25,10 +25,14 @@ impl OutputFolder {
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(_) => bail!("the output folder {} cannot be used: a file is in its place or it cannot be read", place.display()),
+            Err(_) => bail!(
+                "the output folder {} cannot be used: a file is in its place or it cannot be read",
+                place.display()
+            ),
         }
         let parent = parent(place);
-        fs::create_dir_all(&parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
+        fs::create_dir_all(&parent)
+            .with_context(|| format!("cannot make the folder {}", parent.display()))?;
         let partial = tempfile::Builder::new()
             .prefix(".foci-partial-")
             .tempdir_in(&parent)
@@ -45,11 +49,12 @@ impl OutputFolder {
     pub(crate) fn finish(self) -> Result<()> {
         let partial = self.partial.keep();
         readable_by_others(&partial);
-        fs::rename(&partial, &self.place).inspect_err(|_| {
-            // The results could not take their place: leave no half behind.
-            let _ = fs::remove_dir_all(&partial);
-        })
-        .with_context(|| format!("cannot give the results their place {}", self.place.display()))
+        fs::rename(&partial, &self.place)
+            .inspect_err(|_| {
+                // The results could not take their place: leave no half behind.
+                let _ = fs::remove_dir_all(&partial);
+            })
+            .with_context(|| format!("cannot give the results their place {}", self.place.display()))
     }
 }
 

@@ -77,7 +77,9 @@ enum Cut {
 /// Three numbers with an `x` between them.
 fn three<T: std::str::FromStr>(text: &str) -> Result<[T; 3], String> {
     let numbers: Option<Vec<T>> = text.split('x').map(|part| part.trim().parse().ok()).collect();
-    numbers.and_then(|numbers| numbers.try_into().ok()).ok_or_else(|| "three numbers like 256x256x140 are expected".to_owned())
+    numbers
+        .and_then(|numbers| numbers.try_into().ok())
+        .ok_or_else(|| "three numbers like 256x256x140 are expected".to_owned())
 }
 
 /// A volume larger than this is a mistake of the fingers, voxels.

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use dicom_io::object::DateTime;
+use datasets::Matching;
 use dicom_io::Series;
+use dicom_io::object::DateTime;
 use engine::{Language, Report, Step, Tools};
 use kernels::Device;
 use models::Card;
@@ -50,7 +51,7 @@ pub(crate) fn analyze(
 pub(crate) fn write(
     reading: &dicom_io::Reading,
     report: &Report,
-    truth: Option<&page::TruthTable>,
+    truth: Option<&Matching>,
     folder: &OutputFolder,
     watch: &Stopwatch,
 ) -> Result<()> {
@@ -79,7 +80,7 @@ pub(crate) fn write(
         let (png, dicom) = (format!("key-{}.png", finding.number), format!("key-{}.dcm", finding.number));
         image.save(place(&png)).with_context(|| format!("cannot write {png}"))?;
         object.write(&place(&dicom))?;
-        pictures.push((finding.number, png.clone()));
+        pictures.push(png.clone());
         names.extend([png, dicom]);
     }
     write_text(&place("findings.json"), &(serde_json::to_string_pretty(report)? + "\n"))?;

@@ -61,11 +61,7 @@ fn a_truncated_slice_is_named_and_nothing_is_analysed() {
     fs::write(&slice, &bytes[..bytes.len() - 100]).unwrap();
     // Whether the file is left out (a gap) or refused by name, the series is not read as if it were whole.
     let output = scene.path("results");
-    let said = refused(
-        &scene,
-        &["analyze", study.to_str().unwrap(), "-o", output.to_str().unwrap()],
-        &[],
-    );
+    let said = refused(&scene, &["analyze", study.to_str().unwrap(), "-o", output.to_str().unwrap()], &[]);
     assert!(said.contains("missing") || said.contains("bytes of pixel data"), "{said}");
     assert!(!output.exists());
 }
@@ -196,7 +192,8 @@ fn wrong_usage_exits_with_2() {
 fn a_full_disk_leaves_no_results_behind() {
     let scene = Scene::new();
     let disk = scene.folder("disk");
-    let Some(_mounted) = common::SmallDisk::mount(&disk, "48k", "a_full_disk_leaves_no_results_behind") else {
+    let Some(_mounted) = common::SmallDisk::mount(&disk, "48k", "a_full_disk_leaves_no_results_behind")
+    else {
         return;
     };
     let study = scene.phantom(&[]);

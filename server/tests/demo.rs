@@ -64,7 +64,9 @@ fn findings_match_the_truth_and_every_object_is_valid() {
         let name = format!("key-{number}.png");
         assert!(page.contains(&name) && folder.join(&name).exists(), "{name}");
     }
-    for text in [&page, &fs::read_to_string(folder.join("report.txt")).unwrap(), &findings.to_string(), &table] {
+    for text in
+        [&page, &fs::read_to_string(folder.join("report.txt")).unwrap(), &findings.to_string(), &table]
+    {
         for canary in ["FOCI^PHANTOM", "FOCI-PHANTOM"] {
             assert!(!text.contains(canary), "{canary} is in a result");
         }
@@ -72,10 +74,14 @@ fn findings_match_the_truth_and_every_object_is_valid() {
 
     // The same input gives the same objects, byte for byte but for the time at which they were made.
     let (again, _) = demo(&scene, "second", &[]);
-    assert_eq!(fs::read(folder.join("findings.json")).unwrap(), fs::read(again.join("findings.json")).unwrap());
+    assert_eq!(
+        fs::read(folder.join("findings.json")).unwrap(),
+        fs::read(again.join("findings.json")).unwrap()
+    );
     let differ = |a: &[u8], b: &[u8]| a.iter().zip(b).filter(|(a, b)| a != b).count();
     for object in objects(&folder) {
-        let (one, two) = (fs::read(&object).unwrap(), fs::read(again.join(object.file_name().unwrap())).unwrap());
+        let (one, two) =
+            (fs::read(&object).unwrap(), fs::read(again.join(object.file_name().unwrap())).unwrap());
         assert_eq!(one.len(), two.len());
         // Dates and times of series and content: four of at most 8 and 6 characters.
         assert!(differ(&one, &two) <= 28, "{} differs in {} bytes", object.display(), differ(&one, &two));

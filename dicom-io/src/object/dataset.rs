@@ -183,13 +183,10 @@ mod tests {
             (1.0 / 3.0, "0.33333333333333"),
             (-1.0 / 3.0, "-0.3333333333333"),
             (-123.456_789_012_345_67, "-123.45678901235"),
-            (1.0e-7 / 3.0, "3.3333333333e-8"),
-            (1.0e20 / 3.0, "3.3333333333e19"),
+            (1.0e-7 / 3.0, "3.33333333333e-8"),
+            (1.0e20 / 3.0, "3.33333333333e19"),
         ] {
-            let found = decimal(value);
-            assert!(found.len() <= 16, "{found}");
-            let off = (found.parse::<f64>().unwrap() - value).abs();
-            assert!(off <= value.abs() * 1e-10, "{value} became {found}, expected about {text}");
+            assert_eq!(decimal(value), text);
         }
     }
 

@@ -106,7 +106,10 @@ impl Anatomy {
             domes: [random.between(4.0, 14.0), random.between(-12.0, -4.0)],
             liver_low: random.between(-150.0, -138.0),
             heart: [random.between(20.0, 28.0), random.between(-34.0, -28.0), random.between(14.0, 22.0)],
-            kidneys: [[-60.0, 50.0, random.between(-140.0, -130.0)], [60.0, 50.0, random.between(-128.0, -120.0)]],
+            kidneys: [
+                [-60.0, 50.0, random.between(-140.0, -130.0)],
+                [60.0, 50.0, random.between(-128.0, -120.0)],
+            ],
             spleen: [106.0, 34.0, random.between(-55.0, -45.0)],
             stomach: [66.0, -26.0, random.between(-62.0, -54.0)],
             tubes: Vec::new(),
@@ -227,7 +230,8 @@ impl Anatomy {
         let stomach = clear(ellipsoid(p, self.stomach, [42.0, 44.0, 46.0]));
         hu = blend(hu, 70.0, stomach);
         hu = blend(hu, if y < self.stomach[1] - 16.0 { -930.0 } else { 18.0 }, stomach + 3.5);
-        hu = blend(hu, SPLEEN, both(clear(ellipsoid(p, self.spleen, [27.0, 42.0, 48.0])), 3.0 - stomach, 4.0));
+        hu =
+            blend(hu, SPLEEN, both(clear(ellipsoid(p, self.spleen, [27.0, 42.0, 48.0])), 3.0 - stomach, 4.0));
         hu = blend(hu, 95.0, clear(ellipsoid(p, [22.0, 4.0, -106.0], [58.0, 13.0, 13.0])));
         for kidney in self.kidneys {
             let cortex = within(ellipsoid(p, kidney, [26.0, 24.0, 54.0]));
@@ -236,7 +240,9 @@ impl Anatomy {
             hu = blend(hu, FAT + 20.0, ellipsoid(p, kidney, [9.0, 11.0, 26.0]));
         }
         // Loops of bowel in front, some with gas.
-        for (n, middle) in [[-20.0, -60.0], [30.0, -62.0], [70.0, -40.0], [5.0, -30.0], [88.0, 0.0]].iter().enumerate() {
+        for (n, middle) in
+            [[-20.0, -60.0], [30.0, -62.0], [70.0, -40.0], [5.0, -30.0], [88.0, 0.0]].iter().enumerate()
+        {
             let centre = [middle[0], middle[1], -150.0 + 7.0 * n as f32];
             let loops = clear(ellipsoid(p, centre, [25.0, 19.0, 24.0]));
             hu = blend(hu, 55.0, both(loops, 4.0 - stomach, 3.0));
@@ -263,7 +269,8 @@ impl Anatomy {
                 let point = |step: usize| -> Place {
                     let angle = 0.28 + (reach - 0.28) * step as f32 / 18.0;
                     let s = back - 62.0 * (angle / 3.1).powf(1.2);
-                    let narrow = if s > 60.0 { (1.0 - ((s - 60.0) / 118.0).powi(2)).max(0.05).sqrt() } else { 1.0 };
+                    let narrow =
+                        if s > 60.0 { (1.0 - ((s - 60.0) / 118.0).powi(2)).max(0.05).sqrt() } else { 1.0 };
                     let half = [self.cage[0] * narrow + 6.0, self.cage[1] * narrow + 6.0];
                     // Along the cage's own outline, which is no ellipse.
                     let (u, v) = (angle.sin(), angle.cos());

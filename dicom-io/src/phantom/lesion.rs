@@ -66,7 +66,11 @@ impl Lesion {
             }
             // Vessels and chest wall show through.
             _ => {
-                let inside = self.spicules.iter().map(|s| share(s.distance(p))).fold(share(self.distance(p)), f32::max);
+                let inside = self
+                    .spicules
+                    .iter()
+                    .map(|s| share(s.distance(p)))
+                    .fold(share(self.distance(p)), f32::max);
                 under.max(under + (self.hu - under) * inside)
             }
         }
@@ -98,7 +102,8 @@ impl Lesion {
         let [low, high] = self.bounds();
         let steps = ((high[0] - low[0]) / STEP) as usize + 1;
         let at = |n: usize, d: usize| low[d] + n as f32 * STEP;
-        let organ = |p: Place| if self.kind == LesionKind::LiverLesion { anatomy.liver(p) } else { anatomy.lung(p) };
+        let organ =
+            |p: Place| if self.kind == LesionKind::LiverLesion { anatomy.liver(p) } else { anatomy.lung(p) };
         let mut count = 0_usize;
         let mut sum = [0.0_f64; 3];
         let mut largest: Vec<[f32; 2]> = Vec::new();
@@ -173,9 +178,12 @@ pub(super) fn lesions(anatomy: &Anatomy, seed: u64, nodules: usize, liver: usize
             _ => ("ground glass", 14.0, 20.0),
         };
         let radius = random.between(low, high) / 2.0;
-        let depth = if shape == "juxtapleural" { [0.35 * radius, 0.6 * radius] } else { [radius + 4.0, 60.0] };
+        let depth =
+            if shape == "juxtapleural" { [0.35 * radius, 0.6 * radius] } else { [radius + 4.0, 60.0] };
         let inside = |p: Place| depth[0] < -anatomy.lung(p) && -anatomy.lung(p) < depth[1];
-        if let Some(centre) = place(&mut random, &lesions, radius, [[-130.0, -85.0, -60.0], [130.0, 85.0, 140.0]], inside) {
+        if let Some(centre) =
+            place(&mut random, &lesions, radius, [[-130.0, -85.0, -60.0], [130.0, 85.0, 140.0]], inside)
+        {
             lesions.push(nodule(&mut random, shape, centre, radius));
         }
     }
@@ -184,7 +192,9 @@ pub(super) fn lesions(anatomy: &Anatomy, seed: u64, nodules: usize, liver: usize
         let (low, high) = [(22.0, 30.0), (12.0, 17.0), (16.0, 22.0)][n % 3];
         let radius = random.between(low, high) / 2.0;
         let inside = |p: Place| -anatomy.liver(p) > radius + 5.0;
-        if let Some(centre) = place(&mut random, &lesions, radius, [[-125.0, -85.0, -140.0], [50.0, 70.0, 5.0]], inside) {
+        if let Some(centre) =
+            place(&mut random, &lesions, radius, [[-125.0, -85.0, -140.0], [50.0, 70.0, 5.0]], inside)
+        {
             let half = std::array::from_fn(|_| radius * random.between(0.85, 1.0));
             lesions.push(Lesion {
                 kind: LesionKind::LiverLesion,
@@ -251,7 +261,11 @@ fn waves(random: &mut Random, count: usize, height: f32) -> Vec<(Place, f32, f32
     (0..count)
         .map(|_| {
             let number = random.between(2.0, 6.0);
-            (random.direction().map(|c| number * c), random.between(0.0, 6.3), random.between(0.3, 1.0) * height)
+            (
+                random.direction().map(|c| number * c),
+                random.between(0.0, 6.3),
+                random.between(0.3, 1.0) * height,
+            )
         })
         .collect()
 }

@@ -101,7 +101,8 @@ impl Phantom {
     pub fn geometry(&self) -> Geometry {
         let axes = self.axes();
         let [columns, rows, slices] = self.size.map(|n| (n.max(1) - 1) as f64 / 2.0);
-        let centred = Geometry::new(Lps::new(0.0, 0.0, 0.0), axes, self.spacing).expect("perpendicular unit axes");
+        let centred =
+            Geometry::new(Lps::new(0.0, 0.0, 0.0), axes, self.spacing).expect("perpendicular unit axes");
         let corner = centred.to_lps(Ijk::new(-columns, -rows, -slices)).to_array();
         // Off round numbers, so that nobody mistakes the origin for zero.
         let origin: [f64; 3] = std::array::from_fn(|d| corner[d] + f64::from(MIDDLE[d]) + OFFSET[d]);
@@ -126,7 +127,11 @@ impl Phantom {
     }
 
     fn lesions(&self, anatomy: &Anatomy) -> Vec<Lesion> {
-        if self.healthy { Vec::new() } else { lesion::lesions(anatomy, self.seed, self.nodules, self.liver_lesions) }
+        if self.healthy {
+            Vec::new()
+        } else {
+            lesion::lesions(anatomy, self.seed, self.nodules, self.liver_lesions)
+        }
     }
 
     /// What is true, without drawing anything.
@@ -191,7 +196,8 @@ impl Phantom {
                     hu[j * columns + i] = anatomy.hu(place(k, j, i));
                 }
             }
-            for (tube, [low, high]) in tubes.iter().filter(|(_, [low, high])| (low[2]..high[2]).contains(&k)) {
+            for (tube, [low, high]) in tubes.iter().filter(|(_, [low, high])| (low[2]..high[2]).contains(&k))
+            {
                 for j in low[1]..high[1] {
                     for i in low[0]..high[0] {
                         let p = place(k, j, i);
@@ -208,7 +214,9 @@ impl Phantom {
                     }
                 }
             }
-            for (lesion, [low, high]) in lesions.iter().filter(|(_, [low, high])| (low[2]..high[2]).contains(&k)) {
+            for (lesion, [low, high]) in
+                lesions.iter().filter(|(_, [low, high])| (low[2]..high[2]).contains(&k))
+            {
                 for j in low[1]..high[1] {
                     for i in low[0]..high[0] {
                         let hu = &mut hu[j * columns + i];

@@ -93,7 +93,6 @@ codes! {
     MAXIMUM_3D_DIAMETER = "L0JK" "IBSI" "Maximum 3D Diameter of a Mesh";
     VOLUME = "118565006" "SCT" "Volume";
     ATTENUATION_COEFFICIENT = "112031" "DCM" "Attenuation Coefficient";
-    NUMBER_OF_VOXELS = "130923" "DCM" "Number of voxels";
     CERTAINTY_OF_FINDING = "111012" "DCM" "Certainty of Finding";
 }
 
@@ -113,7 +112,6 @@ codes! {
     MM3 = "mm3" "UCUM" "cubic millimeter";
     HOUNSFIELD_UNIT = "[hnsf'U]" "UCUM" "Hounsfield unit";
     PERCENT = "%" "UCUM" "Percent";
-    VOXELS = "{voxels}" "UCUM" "voxels";
     NO_UNITS = "1" "UCUM" "no units";
 }
 

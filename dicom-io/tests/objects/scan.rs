@@ -165,7 +165,6 @@ impl Scan {
                         .derived(codes::MEAN),
                     Measurement::new(codes::ATTENUATION_COEFFICIENT, 12.0 / 7.0, codes::HOUNSFIELD_UNIT)
                         .derived(codes::STANDARD_DEVIATION),
-                    Measurement::new(codes::NUMBER_OF_VOXELS, 181.0, codes::VOXELS),
                     Measurement::new(codes::CERTAINTY_OF_FINDING, 91.3, codes::PERCENT),
                 ],
             }),

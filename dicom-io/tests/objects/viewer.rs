@@ -16,8 +16,8 @@ fn a_viewer_draws_outlines_and_segments_where_they_lie() {
     {
         return;
     }
-    // Square pixels and whole bytes, as in real CT: OHIF 3.13.2 takes the distance of rows for that of
-    // columns when it places an outline, and Orthanc 1.10.1 begins each frame of a segmentation at a byte.
+    // Square pixels and whole bytes, as in real CT. OHIF 3.13.2 takes the distance of rows for that of
+    // columns when it places an outline, and draws segments scrambled whose frames begin within a byte.
     let spacing = Spacing { i: 0.75, j: 0.75, k: 2.5 };
     let geometry = Geometry::new(Lps::new(-20.0, -30.0, 40.0), AXIAL, spacing).unwrap();
     let scan = Scan::on("viewer", &geometry, [7, 48, 64], &[]);

@@ -79,7 +79,7 @@ def main():
         print(f"{name}: largest difference to PyTorch {np.abs(ours - theirs).max():.1e}, "
               f"values {ours.min():.3f} to {ours.max():.3f}")
     print("operators", dict(collections.Counter(node.op_type for node in model.graph.node)))
-    print("opset", model.opset_import[0].version, "parameters", sum(p.numel() for p in net.parameters()))
+    print("opset", model.opset_import[0].version, "parameters", sum(p.numel() for p in net.detector.parameters()))
     print("sha256", hashlib.sha256(args.out.read_bytes()).hexdigest())
     if args.parity:
         args.parity.mkdir(parents=True, exist_ok=True)

@@ -62,15 +62,19 @@ class Detector(nn.Module):
         nn.init.constant_(self.spot_out.bias[:1], -4.0)
         nn.init.constant_(self.fine_out.bias, -4.0)
 
-    def forward(self, image):
+    def features(self, image):
+        """What the heads of heat and size read, and the logits of mask."""
         full = self.stem(image)
         half = self.at2(self.to2(full))
         quarter = self.at4(self.to4(half))
         eighth = self.at8(self.to8(quarter))
         quarter = self.back4(quarter + up(self.from8(eighth)))
         half = self.back2(half + up(self.from4(quarter)))
-        spot = self.spot_out(self.spot(half))
-        mask = self.fine_out(self.fine(F.relu(full + up(self.from2(half)))))
+        return self.spot(half), self.fine_out(self.fine(F.relu(full + up(self.from2(half)))))
+
+    def forward(self, image):
+        spot, mask = self.features(image)
+        spot = self.spot_out(spot)
         return spot[:, :1], spot[:, 1:], mask
 
 
@@ -80,9 +84,15 @@ class Exported(nn.Module):
     def __init__(self, detector, bias):
         super().__init__()
         self.detector = detector
+        heat, log_diameter = nn.Conv3d(16, 1, 1), nn.Conv3d(16, 1, 1)
         with torch.no_grad():
-            detector.spot_out.bias[0] += bias
+            for row, single in enumerate((heat, log_diameter)):
+                single.weight.copy_(detector.spot_out.weight[row : row + 1])
+                single.bias.copy_(detector.spot_out.bias[row : row + 1])
+            heat.bias += bias
+        # One convolution for each head: no Slice in the graph.
+        self.heat, self.log_diameter = heat, log_diameter
 
     def forward(self, image):
-        heat, log_diameter, mask = self.detector(image)
-        return torch.sigmoid(heat), log_diameter, torch.sigmoid(mask)
+        spot, mask = self.detector.features(image)
+        return torch.sigmoid(self.heat(spot)), self.log_diameter(spot), torch.sigmoid(mask)
