@@ -7,14 +7,14 @@
 //! Densities are those of a CT in the portal venous phase.
 
 use super::random::Random;
-use super::tube::{Clip, Tube, supply};
+use super::tube::{Clip, Tube, tree};
 
 pub(super) type Place = [f32; 3];
 
 const AIR: f32 = -1000.0;
 const FAT: f32 = -102.0;
 const MUSCLE: f32 = 58.0;
-const MEDIASTINUM: f32 = -82.0;
+const MEDIASTINUM: f32 = -55.0;
 const LUNG: f32 = -862.0;
 const BLOOD: f32 = 158.0;
 pub(super) const LIVER: f32 = 112.0;
@@ -41,14 +41,6 @@ pub(super) struct Anatomy {
     /// Vessels, ribs and whatever else is a tube.
     pub(super) tubes: Vec<Tube>,
 }
-
-// Where the great vessels and the windpipe run: L and P of what is upright, S of where they turn.
-const ASCENDING: [f32; 2] = [-3.0, -24.0];
-const DESCENDING: [f32; 2] = [20.0, 44.0];
-const CAVA: [f32; 2] = [-27.0, -13.0];
-const TRACHEA: [f32; 2] = [0.0, 22.0];
-const ARCH: f32 = 84.0;
-const CARINA: f32 = 62.0;
 
 /// Half the width of the band over which a surface fades, mm: the blur of the imaging.
 const EDGE: f32 = 0.7;
@@ -77,22 +69,13 @@ fn column(p: Place, centre: [f32; 2], half: [f32; 2]) -> f32 {
 /// Between an ellipse and a rounded box, which is how a chest is shaped across.
 fn rounded(u: f32, v: f32) -> f32 {
     let (u, v) = (u * u, v * v);
-    0.65 * (u + v).sqrt() + 0.35 * (u * u + v * v).sqrt().sqrt()
+    0.5 * ((u + v).sqrt() + (u * u + v * v).sqrt().sqrt())
 }
 
 /// The larger of two distances with the corner rounded by `round` mm.
 fn both(a: f32, b: f32, round: f32) -> f32 {
     let h = (0.5 + 0.5 * (a - b) / round).clamp(0.0, 1.0);
     b + (a - b) * h + round * h * (1.0 - h)
-}
-
-/// The muscles of the wall, `deep` mm below the fat under the skin: layers with thin fat between them.
-fn wall([x, y, s]: Place, hu: f32, deep: f32) -> f32 {
-    let wave = (0.045 * x + 0.031 * s).sin() + (0.052 * y - 0.023 * s + 1.3).sin() + (0.017 * x * 2.0 - 0.04 * y).sin();
-    let seam = (deep - 7.5 - 2.2 * wave).rem_euclid(12.5);
-    let seam = seam.min(12.5 - seam) - 0.35 - 0.45 * (0.061 * x - 0.047 * y + 0.05 * s).sin().max(0.0) * (deep / 12.0).min(3.0);
-    // Deeper than two layers there is muscle alone: about the shoulders.
-    if (2.0..24.0).contains(&deep) { blend(hu, FAT + 25.0, seam) } else { hu }
 }
 
 impl Anatomy {
@@ -129,7 +112,6 @@ impl Anatomy {
         let mut hu = blend(AIR, 20.0, skin);
         hu = blend(hu, FAT, skin + 2.0);
         hu = blend(hu, MUSCLE, skin + 2.0 + self.fat);
-        hu = wall(p, hu, -(skin + 2.0 + self.fat));
         let cage = self.cage(p);
         let spine = column(p, [0.0, 66.0], [19.0, 15.0]);
         let above = self.diaphragm(x, y) - s;
@@ -180,14 +162,13 @@ impl Anatomy {
     /// The surface of both lungs.
     pub(super) fn lung(&self, p: Place) -> f32 {
         let [x, y, s] = p;
-        let mut lung = both(self.cage(p) + 2.0, self.diaphragm(x, y) - s + 1.0, 4.0);
+        let mut lung = both(self.cage(p) + 3.5, self.diaphragm(x, y) - s + 2.0, 6.0);
         let front = ((y + 25.0) / 45.0).powi(2);
         let middle = 21.0 + 9.0 * (-front).exp() - x.abs();
         lung = both(lung, middle, 6.0);
         lung = both(lung, -ellipsoid(p, self.heart, [52.0, 44.0, 50.0]), 5.0);
         lung = both(lung, 5.0 - column(p, [0.0, 66.0], [19.0, 15.0]), 5.0);
-        lung = both(lung, 2.5 - column(p, DESCENDING, [12.5, 12.5]), 3.0);
-        if s > 20.0 { both(lung, 2.0 - column(p, CAVA, [9.5, 9.5]), 3.0) } else { lung }
+        both(lung, 2.5 - column(p, [20.0, 44.0], [12.5, 12.5]), 3.0)
     }
 
     fn chest(&self, p: Place, mut hu: f32) -> f32 {
@@ -197,12 +178,12 @@ impl Anatomy {
         hu = blend(hu, BLOOD, ellipsoid(p, left, [21.0, 21.0, 30.0]));
         let right = [self.heart[0] - 22.0, self.heart[1] - 4.0, self.heart[2] + 2.0];
         hu = blend(hu, BLOOD, ellipsoid(p, right, [18.0, 26.0, 32.0]));
-        hu = blend(hu, BLOOD, column(p, DESCENDING, [11.5, 11.5]).max(p[2] - ARCH));
+        hu = blend(hu, BLOOD, column(p, [20.0, 44.0], [11.5, 11.5]).max(p[2] - 108.0));
         if p[2] > 30.0 {
-            hu = blend(hu, BLOOD, column(p, ASCENDING, [14.5, 14.5]).max(p[2] - ARCH));
-            hu = blend(hu, BLOOD, column(p, CAVA, [9.0, 9.0]).max(p[2] - 128.0));
-            hu = blend(hu, 60.0, column(p, TRACHEA, [10.0, 9.5]).max(CARINA - 2.0 - p[2]));
-            hu = blend(hu, AIR + 20.0, column(p, TRACHEA, [8.6, 8.1]).max(CARINA - p[2]));
+            hu = blend(hu, BLOOD, column(p, [-8.0, -22.0], [15.0, 15.0]).max(p[2] - 108.0));
+            hu = blend(hu, BLOOD, column(p, [-28.0, -14.0], [8.5, 8.5]).max(p[2] - 150.0));
+            hu = blend(hu, 60.0, column(p, [0.0, 22.0], [11.0, 10.5]).max(62.0 - p[2]));
+            hu = blend(hu, AIR + 20.0, column(p, [0.0, 22.0], [9.0, 8.5]).max(62.0 - p[2]));
         }
         blend(hu, 45.0, column(p, [8.0, 38.0], [7.0, 5.0]))
     }
@@ -210,7 +191,7 @@ impl Anatomy {
     /// The surface of the liver.
     pub(super) fn liver(&self, p: Place) -> f32 {
         let [x, y, s] = p;
-        let mut liver = both(self.cage(p) + 3.0, s - self.diaphragm(x, y) + 1.5, 5.0);
+        let mut liver = both(self.cage(p) + 5.0, s - self.diaphragm(x, y) + 4.5, 8.0);
         // The lower surface rises towards the left, the left lobe is in front.
         let lower = (self.liver_low + 0.52 * (x + 130.0) + 0.0006 * (y + 20.0).powi(2) - s) * 0.88;
         liver = both(liver, lower, 16.0);
@@ -218,7 +199,7 @@ impl Anatomy {
         liver = both(liver, x - 62.0, 12.0);
         liver = both(liver, 9.0 - column(p, [0.0, 66.0], [19.0, 15.0]), 8.0);
         liver = both(liver, 3.0 - ellipsoid(p, self.kidneys[0], [28.0, 26.0, 56.0]), 6.0);
-        both(liver, -0.6 - column(p, [-24.0, 24.0], [12.0, 11.0]), 2.0)
+        both(liver, 1.0 - column(p, [-24.0, 24.0], [12.0, 12.0]), 4.0)
     }
 
     fn abdomen(&self, p: Place, mut hu: f32, inside: f32) -> f32 {
@@ -284,21 +265,6 @@ impl Anatomy {
                 }
             }
         }
-        for side in [-1.0, 1.0] {
-            for level in 0..13 {
-                let s = 188.0 - 29.0 * level as f32;
-                let ends = [[side * 10.0, 82.0, s], [side * 33.0, 90.0, s]];
-                ribs.push(Tube::new(ends, [4.5, 3.5], CORTEX * 0.7, Clip::Nowhere));
-                ribs.push(Tube::new(ends, [3.0, 2.0], MARROW, Clip::Nowhere));
-            }
-            // The shoulder blades, plates that lie on the ribs.
-            for step in 0..28 {
-                let s = 62.0 + 4.0 * step as f32;
-                let broad = 16.0 + 0.33 * (s - 62.0);
-                let out = [side * (62.0 + broad), self.body[1] * 0.82 - 0.30 * broad, s];
-                ribs.push(Tube::new([[side * 62.0, self.body[1] * 0.83, s], out], [2.6, 3.6], CORTEX * 0.8, Clip::Nowhere));
-            }
-        }
         let front = -self.cage[1] - 9.0;
         for (radius, hu) in [(7.0, CORTEX * 0.6), (5.0, MARROW)] {
             let ends = [[0.0, front + 4.0, 118.0], [0.0, front, 5.0]];
@@ -307,69 +273,33 @@ impl Anatomy {
         ribs
     }
 
-    /// The great vessels with the bronchi, and the trees of the lungs and of the liver.
+    /// The trees of the lungs and of the liver.
     fn vessels(&self, seed: u64) -> Vec<Tube> {
-        let mut tubes = great_vessels();
+        let mut tubes = Vec::new();
         let mut random = Random::new(seed, 2);
+        let in_lung = |p: Place| self.lung(p) < -2.0;
         for side in [-1.0_f32, 1.0] {
-            let low = [if side < 0.0 { -130.0 } else { 20.0 }, -88.0, -90.0];
-            let high = [if side < 0.0 { -20.0 } else { 130.0 }, 88.0, 175.0];
-            // Arteries beside the bronchi, veins between them.
-            for (root, hu) in [([side * 33.0, 8.0, 56.0], 96.0), ([side * 31.0, 2.0, 40.0], 84.0)] {
-                let mut ends = scatter(&mut random, 230, [low, high], |p| self.lung(p) < -3.0);
-                supply(&mut tubes, &mut random, root, &mut ends, 0.62, hu, Clip::Lung);
+            let hilum = [side * 30.0, 12.0, 42.0];
+            for _ in 0..12 {
+                let mut towards = random.direction();
+                towards[0] = side * (towards[0].abs() + 0.5);
+                towards[2] = 1.3 * towards[2] - 0.15;
+                let radius = random.between(2.6, 4.6);
+                tree(&mut tubes, &mut random, &in_lung, hilum, towards, radius, 72.0, Clip::Lung);
             }
         }
         let mut random = Random::new(seed, 3);
-        let bounds = [[-130.0, -90.0, -150.0], [62.0, 80.0, 20.0]];
-        for (root, hu) in [([-24.0, 13.0, -22.0], 152.0), ([-24.0, -2.0, -76.0], 158.0)] {
-            let mut ends = scatter(&mut random, 46, bounds, |p| self.liver(p) < -8.0);
-            supply(&mut tubes, &mut random, root, &mut ends, 1.15, hu, Clip::Liver);
+        let in_liver = |p: Place| self.liver(p) < -3.0;
+        for (root, towards, radius) in [
+            ([-24.0, 14.0, -38.0], [-0.7, -0.5, -0.15], 4.6),
+            ([-20.0, 10.0, -36.0], [0.1, -0.9, -0.2], 4.2),
+            ([-22.0, 16.0, -40.0], [-0.9, 0.15, -0.3], 4.2),
+            ([-26.0, -2.0, -84.0], [-0.8, 0.2, 0.1], 5.4),
+            ([-26.0, -2.0, -84.0], [0.2, -0.6, 0.7], 4.6),
+            ([-26.0, -2.0, -84.0], [-0.6, -0.5, 0.5], 4.8),
+        ] {
+            tree(&mut tubes, &mut random, &in_liver, root, towards, radius, 152.0, Clip::Liver);
         }
         tubes
     }
-}
-
-/// The arch of the aorta and its branches, the pulmonary arteries and the main bronchi.
-fn great_vessels() -> Vec<Tube> {
-    let mut tubes = Vec::new();
-    let mut taper = |points: &[Place], from: f32, to: f32, hu: f32| {
-        let last = (points.len() - 1) as f32;
-        for (n, pair) in points.windows(2).enumerate() {
-            let radius = |n: usize| from + (to - from) * n as f32 / last;
-            tubes.push(Tube::new([pair[0], pair[1]], [radius(n), radius(n + 1)], hu, Clip::Nowhere));
-        }
-    };
-    let arch: Vec<Place> = (0..=10)
-        .map(|n| {
-            let (s, c) = (0.1 * n as f32 * std::f32::consts::PI).sin_cos();
-            let part = 0.5 - 0.5 * c;
-            let along = |d: usize| ASCENDING[d] + part * (DESCENDING[d] - ASCENDING[d]);
-            [along(0), along(1), ARCH + 20.0 * s]
-        })
-        .collect();
-    taper(&arch, 12.0, 12.0, BLOOD);
-    taper(&[[-1.0, -8.0, 108.0], [-14.0, -2.0, 126.0], [-26.0, 4.0, 172.0]], 6.0, 6.0, BLOOD);
-    taper(&[[6.0, 6.0, 110.0], [14.0, 8.0, 135.0], [17.0, 8.0, 178.0]], 4.0, 4.0, BLOOD);
-    taper(&[[13.0, 20.0, 108.0], [22.0, 22.0, 135.0], [28.0, 20.0, 172.0]], 4.6, 4.6, BLOOD);
-    taper(&[[-27.0, -13.0, 124.0], [-22.0, -24.0, 145.0], [-30.0, -14.0, 178.0]], 6.5, 6.5, BLOOD);
-    taper(&[[-20.0, -22.0, 130.0], [10.0, -24.0, 140.0], [32.0, -12.0, 176.0]], 5.5, 5.5, BLOOD);
-    taper(&[[18.0, -44.0, 40.0], [19.0, -32.0, 58.0], [24.0, -10.0, 66.0], [38.0, 10.0, 62.0]], 11.0, 11.0, BLOOD);
-    taper(&[[20.0, -20.0, 60.0], [4.0, -4.0, 58.0], [-18.0, 2.0, 56.0], [-36.0, 8.0, 54.0]], 9.5, 9.5, BLOOD);
-    // All walls before what is in them, or the wall of one would close another.
-    for (grown, hu) in [(1.0, MEDIASTINUM + 110.0), (0.0, AIR + 20.0)] {
-        for (side, far) in [(-1.0_f32, [-36.0, 16.0, 40.0]), (1.0, [40.0, 22.0, 40.0])] {
-            taper(&[[side * 2.0, 22.0, CARINA + 2.0], far], 6.4 + grown, 5.8 + grown, hu);
-            for end in [[side * 62.0, 34.0, 8.0], [side * 58.0, 2.0, 30.0], [side * 56.0, 14.0, 78.0]] {
-                taper(&[far, end], 3.6 + grown, 1.5 + 0.7 * grown, hu);
-            }
-        }
-    }
-    tubes
-}
-
-/// `count` places in the box `[low, high]` where `inside` holds.
-fn scatter(random: &mut Random, count: usize, [low, high]: [Place; 2], inside: impl Fn(Place) -> bool) -> Vec<Place> {
-    let draw = |_| -> Place { std::array::from_fn(|d| random.between(low[d], high[d])) };
-    (0..40 * count).map(draw).filter(|&p| inside(p)).take(count).collect()
 }

@@ -49,47 +49,51 @@ impl Tube {
     }
 }
 
-/// Grows the tree of vessels that brings blood from `root` to all `ends`, which are reordered.
-///
-/// At every fork the ends are split where they reach furthest, and a vessel is as thick as the number of
-/// ends behind it asks for: the cubes of the radii add up (Murray's law), nearly. `thinnest` is the radius
-/// of a vessel with one end, mm.
+/// Vessels thinner than this are not drawn, mm.
+const THINNEST: f32 = 0.45;
+
+/// Grows a tree of vessels into an organ: each piece is a little thinner than the one before, and divides.
 #[allow(clippy::too_many_arguments, reason = "a recursion over what a branch is")]
-pub(super) fn supply(
+pub(super) fn tree(
     tubes: &mut Vec<Tube>,
     random: &mut Random,
+    inside: &impl Fn(Place) -> bool,
     root: Place,
-    ends: &mut [Place],
-    thinnest: f32,
+    towards: Place,
+    radius: f32,
     hu: f32,
     clip: Clip,
 ) {
-    let radius = |ends: usize| thinnest * (ends as f32).powf(0.36);
-    let count = ends.len();
-    if count == 0 {
-        return;
+    let (mut at, mut heading, mut thick) = (root, unit(towards), radius);
+    for piece in 0..4 {
+        let wander = random.direction();
+        heading = unit(std::array::from_fn(|d| heading[d] + 0.22 * wander[d]));
+        let length = random.between(4.0, 7.0) + 1.2 * thick;
+        let next: Place = std::array::from_fn(|d| at[d] + length * heading[d]);
+        // The root may lie outside of the organ: the way in is part of the tree.
+        let entering = piece < 3 && radius > 2.5;
+        if !inside(next) && !entering {
+            return;
+        }
+        let thinner = thick * 0.95;
+        tubes.push(Tube::new([at, next], [thick, thinner], hu, clip));
+        (at, thick) = (next, thinner);
+        if piece > 0 && thick > 1.0 && random.between(0.0, 1.0) < 0.35 {
+            let side = random.direction();
+            let towards = std::array::from_fn(|d| heading[d] + 1.1 * side[d]);
+            tree(tubes, random, inside, at, towards, thick * 0.55, hu, clip);
+        }
     }
-    let middle: Place = std::array::from_fn(|d| ends.iter().map(|e| e[d]).sum::<f32>() / count as f32);
-    let share = if count == 1 { 1.0 } else { random.between(0.32, 0.5) };
-    let fork: Place = std::array::from_fn(|d| root[d] + share * (middle[d] - root[d]));
-    let length = (0..3).map(|d| (fork[d] - root[d]).powi(2)).sum::<f32>().sqrt();
-    // No vessel is straight.
-    let aside = random.direction();
-    let bend: Place = std::array::from_fn(|d| 0.5 * (root[d] + fork[d]) + 0.09 * length * aside[d]);
-    let (thick, thin) = (radius(count), radius(count.div_ceil(2)));
-    let between = 0.5 * (thick + thin);
-    tubes.push(Tube::new([root, bend], [thick, between], hu, clip));
-    tubes.push(Tube::new([bend, fork], [between, thin], hu, clip));
-    if count > 1 {
-        let spread = |d: usize| {
-            let along = ends.iter().map(|e| e[d]);
-            along.clone().fold(f32::NEG_INFINITY, f32::max) - along.fold(f32::INFINITY, f32::min)
-        };
-        let widest = (0..3).max_by(|&a, &b| spread(a).total_cmp(&spread(b))).expect("three directions");
-        ends.sort_by(|a, b| a[widest].total_cmp(&b[widest]));
-        let cut = ((count as f32 * random.between(0.35, 0.65)) as usize).clamp(1, count - 1);
-        let (near, far) = ends.split_at_mut(cut);
-        supply(tubes, random, fork, near, thinnest, hu, clip);
-        supply(tubes, random, fork, far, thinnest, hu, clip);
+    for share in [random.between(0.72, 0.85), random.between(0.6, 0.78)] {
+        if thick * share > THINNEST {
+            let side = random.direction();
+            let towards = std::array::from_fn(|d| heading[d] + 0.65 * side[d]);
+            tree(tubes, random, inside, at, towards, thick * share, hu, clip);
+        }
     }
+}
+
+fn unit(v: Place) -> Place {
+    let length = v.iter().map(|c| c * c).sum::<f32>().sqrt().max(1e-6);
+    v.map(|c| c / length)
 }
