@@ -213,7 +213,8 @@ mod tests {
             assert_eq!(kept, expected, "{syntax}");
             let name = source.object().get(tags::PATIENT_NAME).unwrap().to_str().unwrap();
             assert_eq!(name.trim_end(), "Wang^XiaoDong=王^小东", "{syntax}");
-            let request = &source.object().get(tags::REQUEST_ATTRIBUTES_SEQUENCE).unwrap().items().unwrap()[0];
+            let request =
+                &source.object().get(tags::REQUEST_ATTRIBUTES_SEQUENCE).unwrap().items().unwrap()[0];
             let code = &request.element(tags::REQUESTED_PROCEDURE_CODE_SEQUENCE).unwrap().items().unwrap()[0];
             assert_eq!(code.element(tags::CODE_VALUE).unwrap().to_str().unwrap(), "24627-2", "{syntax}");
         }
