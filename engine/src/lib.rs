@@ -2,11 +2,24 @@
 //!
 //! Pure: no files, network, clock or task. What is read and written is the server's business.
 
+mod analyze;
+pub mod choose;
+mod error;
 pub mod finding;
+mod grid;
 pub mod key_image;
+mod liver;
+mod lung;
+pub mod measure;
 pub mod narrative;
+mod outline;
+mod part;
+mod prepare;
 pub mod report;
+pub mod structured;
 
+pub use analyze::{INTENDED_USE, Step, Tools, analyze};
+pub use error::Error;
 pub use finding::{Finding, Kind, Mask, Measurements, Organ, Side, Site};
 pub use narrative::{Language, Narrative};
 pub use report::Report;

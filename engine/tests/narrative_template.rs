@@ -178,7 +178,10 @@ fn beyond_ten_nodules_the_smaller_ones_are_summed_up_and_still_listed() {
     assert!(text.contains("A further 3 nodules (2 right, 1 left), long axis 17.0 to 19.0 mm:\n"), "{text}");
     assert!(text.contains("Finding 13: Nodule, right lung, 17.0 × 16.0 mm, volume 500 mm³, slice 14.\n"));
     let text = words(Language::Chinese, "CT", &findings, &[examined(Organ::Lung, true, None)]);
-    assert!(text.contains("其余结节 3 个（右侧 2 个，左侧 1 个），长径 17.0 至 19.0 mm，依次为：\n"), "{text}");
+    assert!(
+        text.contains("其余结节 3 个（右侧 2 个，左侧 1 个），长径 17.0 至 19.0 mm，依次为：\n"),
+        "{text}"
+    );
     assert!(text.contains("病灶 13：右肺结节，17.0 mm × 16.0 mm，体积 500 mm³，第 14 层。\n"));
 }
 
@@ -195,7 +198,9 @@ fn warnings_are_quoted_and_the_sixth_is_counted() {
     };
     let text = Narrative::template(Language::English, &facts).text();
     assert!(text.contains("CT series of 1 slice, "));
-    assert!(text.contains("Note on the input: odd thing 5\n2 more notes are among the warnings of the report.\n"));
+    assert!(
+        text.contains("Note on the input: odd thing 5\n2 more notes are among the warnings of the report.\n")
+    );
     assert!(text.contains("Impression\n1. No organ was assessed in this series.\n"));
     assert!(!text.contains("odd thing 6"));
 }

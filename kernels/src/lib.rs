@@ -1,1 +1,123 @@
-//! kernels
+//! Numerics on voxels: what a volume goes through on its way into a network and back.
+//!
+//! Nothing here knows DICOM or medicine. Every operation on volumes takes the [`Device`] it runs on
+//! first; the CPU code is ordinary, parallel, shipped code and says what is right, a CUDA twin has to
+//! agree with it.
+//!
+//! # Order of axes
+//!
+//! Arrays are indexed `[k, j, i]`: slice, row, column, and so is everything that counts voxels
+//! (`[usize; 3]`: shapes, indices, corners). Everything continuous (`[f64; 3]`: places, spacings,
+//! centroids, and the [`IndexMap`]) is in the order i, j, k: column, row, slice. An integer is the
+//! centre of a voxel.
+//!
+//! A mask is an array of `bool`.
+
+pub mod blend;
+pub mod components;
+pub mod device;
+pub mod diameter;
+pub mod median;
+pub mod morphology;
+pub mod nms;
+pub mod peaks;
+pub mod resample;
+
+mod bits;
+mod grid;
+
+pub use device::Device;
+
+/// The 3 x 4 matrix from (i, j, k, 1) of the output array to (i, j, k) of the source array: column,
+/// row and slice, where an integer is a voxel's centre.
+pub type IndexMap = [[f64; 4]; 3];
+
+/// Which voxels touch: the neighbourhood of 3 x 3 x 3 voxels that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neighbours {
+    /// Those that share a face.
+    Six,
+    /// Those that share a face or an edge.
+    Eighteen,
+    /// Those that share a face, an edge or a corner.
+    TwentySix,
+}
+
+/// One variant per thing the caller can do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Try again with a smaller tile, or on another device.
+    #[error("not enough memory for {voxels} voxels")]
+    OutOfMemory {
+        /// How many voxels were asked for; `usize::MAX` if they cannot even be counted.
+        voxels: usize,
+    },
+
+    /// Run on the CPU: there is no CUDA driver on this machine.
+    #[error("no CUDA driver is installed (libcuda was not found)")]
+    NoDriver,
+
+    /// Repair the driver's installation, or run on the CPU.
+    #[error("the CUDA driver refused: {reason}")]
+    Driver {
+        /// What the driver said.
+        reason: String,
+    },
+}
+
+/// A kind of voxel that can be resampled. Sealed: a CUDA twin is compiled for each of them.
+pub trait Voxel: sealed::Sealed + Copy + Default + Send + Sync {
+    /// The voxel as a number; a mask's voxel is 0 or 1.
+    fn to_f32(self) -> f32;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! voxel {
+    ($($kind:ty: $to_f32:expr),*) => {$(
+        impl sealed::Sealed for $kind {}
+        impl Voxel for $kind {
+            #[inline]
+            fn to_f32(self) -> f32 {
+                ($to_f32)(self)
+            }
+        }
+    )*};
+}
+voxel!(bool: |v| f32::from(u8::from(v)), u8: f32::from, i16: f32::from, u32: |v| v as f32, f32: |v| v);
+
+/// A volume of zeros (`false` for a mask). Its pages are first touched by the threads that fill it.
+fn blank<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
+    let voxels = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
+    let voxels = voxels.ok_or(Error::OutOfMemory { voxels: usize::MAX })?;
+    // `vec!` aborts when there is no memory; ask politely first.
+    Vec::<T>::new().try_reserve_exact(voxels).map_err(|_| Error::OutOfMemory { voxels })?;
+    let mut volume = vec![T::default(); voxels];
+    on_large_pages(&mut volume);
+    Ok(ndarray::Array3::from_shape_vec(shape, volume).expect("as many voxels as the shape says"))
+}
+
+/// Asks for memory that was not touched yet to come in large pages. First touching a volume 4 KiB at a
+/// time takes about as long as resampling onto it. Only advice: nothing depends on it.
+#[cfg(target_os = "linux")]
+fn on_large_pages<T>(memory: &mut [T]) {
+    const LARGE: usize = 2 << 20;
+    // Smaller blocks are recycled by the allocator, and were touched before.
+    const LEAST: usize = 32 << 20;
+    let range = memory.as_mut_ptr_range();
+    let start = (range.start as usize).next_multiple_of(LARGE);
+    let Some(length) = (range.end as usize).checked_sub(start).map(|length| length / LARGE * LARGE) else {
+        return;
+    };
+    if length >= LEAST {
+        // SAFETY: the range lies within `memory`, which is borrowed mutably, and the advice changes how
+        // it is backed but not what it holds.
+        unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn on_large_pages<T>(_: &mut [T]) {}

@@ -91,13 +91,7 @@ impl Canvas {
     }
 
     /// Lines that together have a dark edge, to be seen on any ground.
-    pub(super) fn edged_lines(
-        &mut self,
-        frame: Frame,
-        lines: &[[[f64; 2]; 2]],
-        width: f64,
-        colour: [u8; 3],
-    ) {
+    pub(super) fn edged_lines(&mut self, frame: Frame, lines: &[[[f64; 2]; 2]], width: f64, colour: [u8; 3]) {
         for (width, colour) in [(width + 2.0, [0; 3]), (width, colour)] {
             for line in lines {
                 self.line(frame, *line, width, colour);

@@ -45,7 +45,8 @@ impl View {
 
     /// The upper left and lower right corner of what is shown, mm.
     pub(super) fn corners_mm(&self) -> [[f64; 2]; 2] {
-        let half = [self.frame.width, self.frame.height].map(|side| f64::from(side) / 2.0 * self.mm_per_pixel);
+        let half =
+            [self.frame.width, self.frame.height].map(|side| f64::from(side) / 2.0 * self.mm_per_pixel);
         [-1.0, 1.0].map(|sign| [0, 1].map(|d| self.centre_mm[d] + sign * half[d]))
     }
 
@@ -58,7 +59,8 @@ impl View {
             mm / self.spacing_mm[d]
         };
         let Frame { x, y, width, height } = self.frame;
-        let across: Vec<Option<Between>> = (x..x + width).map(|x| Between::at(place(x, 0), columns)).collect();
+        let across: Vec<Option<Between>> =
+            (x..x + width).map(|x| Between::at(place(x, 0), columns)).collect();
         for y in y..y + height {
             let down = Between::at(place(y, 1), rows);
             for (x, across) in (x..).zip(&across) {

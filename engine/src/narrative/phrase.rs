@@ -103,12 +103,7 @@ pub(super) fn found(
 }
 
 /// That an organ was looked at and nothing of `kind` was found.
-pub(super) fn nothing_found(
-    language: Language,
-    organ: Organ,
-    kind: Kind,
-    volume_ml: Option<f64>,
-) -> String {
+pub(super) fn nothing_found(language: Language, organ: Organ, kind: Kind, volume_ml: Option<f64>) -> String {
     let (head, absent) = (head(language, organ, volume_ml), lesion(language, kind));
     either(language, format!("{head}未检出{absent}。"), format!("{head}no {absent} was detected."))
 }
@@ -127,9 +122,11 @@ pub(super) fn not_assessed(language: Language, organ: Organ) -> String {
 fn head(language: Language, organ: Organ, volume_ml: Option<f64>) -> String {
     let name = organ_head(language, organ);
     match volume_ml.map(rounded::organ_millilitres) {
-        Some(ml) => {
-            either(language, format!("{name}（图像范围内体积 {ml} ml）："), format!("{name} ({ml} ml within the images): "))
-        }
+        Some(ml) => either(
+            language,
+            format!("{name}（图像范围内体积 {ml} ml）："),
+            format!("{name} ({ml} ml within the images): "),
+        ),
         None => either(language, format!("{name}："), format!("{name}: ")),
     }
 }
@@ -171,8 +168,7 @@ pub(super) fn finding(language: Language, facts: &Facts<'_>, finding: &Finding) 
             )
         }
         English => {
-            let attenuation =
-                attenuation.map(|hu| format!(", mean attenuation {hu} HU")).unwrap_or_default();
+            let attenuation = attenuation.map(|hu| format!(", mean attenuation {hu} HU")).unwrap_or_default();
             format!(
                 "Finding {number}: {what}, {long} × {short} mm (long × short axis on its largest slice), \
                  volume {volume}{attenuation}; slice {slice} of {slices}; detection score {score}."
@@ -268,7 +264,9 @@ pub(super) fn impression(language: Language, kind: Kind, findings: &[&Finding], 
     either(
         language,
         format!("{count}{sides}，长径 {range}；最大者为病灶 {number}{place}，大小 {long} mm × {short} mm。"),
-        format!("{count}{sides}, long axis {range}; the largest is finding {number}{place}, {long} × {short} mm."),
+        format!(
+            "{count}{sides}, long axis {range}; the largest is finding {number}{place}, {long} × {short} mm."
+        ),
     )
 }
 

@@ -102,5 +102,9 @@ fn concluded(language: Language, topic: &Topic<'_>) -> Sentence {
 }
 
 fn sentence(text: impl Into<String>, about: &[&Finding]) -> Sentence {
-    Sentence { text: text.into(), evidence: about.iter().map(|f| f.number).collect(), author: Author::Template }
+    Sentence {
+        text: text.into(),
+        evidence: about.iter().map(|f| f.number).collect(),
+        author: Author::Template,
+    }
 }

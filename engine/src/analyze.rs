@@ -1,0 +1,422 @@
+//! From a series that was read to its report: the pipeline, top to bottom.
+
+use dicom_io::{Reading, Uid, Volume};
+use kernels::{Device, Neighbours, morphology};
+use models::{Card, Head, Network, Outputs, Progress};
+use ndarray::{Array3, ArrayView3, Zip, s};
+
+use crate::error::Error;
+use crate::finding::{Finding, Kind, Mask, Organ, Site};
+use crate::grid::{Bounds, Grid};
+use crate::liver;
+use crate::lung::{self, Lungs};
+use crate::measure::measure;
+use crate::narrative::{Facts, Language, Narrative};
+use crate::prepare::{Prepared, prepare};
+use crate::report::{Examined, ModelRun, Provenance, Report, SCHEMA_VERSION};
+
+/// Said in every report.
+pub const INTENDED_USE: &str =
+    "Research software. Not a medical device, not for diagnosis. Unverified result of an algorithm.";
+
+/// A liver smaller than this is none, or hardly any of it is in the images, ml.
+const SMALLEST_LIVER_ML: f64 = 100.0;
+
+/// Two masks are the same lesion if they share more than this of the smaller one.
+const SAME_LESION_OVERLAP: f64 = 0.5;
+
+/// Below this lie air and lung, above it soft tissue, HU.
+const LUNG_AIR_HU: f32 = -400.0;
+
+/// How much of the surroundings of the lungs a network sees, voxels.
+const CONTEXT_VOXELS: usize = 8;
+
+/// How far the analysis is, for whoever shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// What is going on: "lung-nodule: network".
+    pub what: &'a str,
+    /// How many parts of it are done.
+    pub done: usize,
+    /// How many there are.
+    pub total: usize,
+}
+
+/// What an analysis needs from outside.
+pub struct Tools<'a> {
+    /// Where kernels run.
+    pub device: Device,
+    /// Loads a network. Called when it is needed, so that only one is in memory at a time.
+    pub load: &'a mut dyn FnMut(&'static Card) -> Result<Network, models::Error>,
+    /// Told of each step.
+    pub progress: &'a dyn Fn(Step<'_>),
+    /// The inference library and where it computes, for the report.
+    pub runtime: String,
+    /// The version of the program, for the report.
+    pub foci_version: String,
+}
+
+/// The report of the series in `reading`, as far as the `wanted` models can tell.
+///
+/// # Errors
+///
+/// [`Error::Card`] for a model that finds nothing by itself (the whole-liver model), and whatever kept a
+/// network from running.
+pub fn analyze(
+    reading: &Reading,
+    wanted: &[&'static Card],
+    language: Language,
+    tools: &mut Tools<'_>,
+) -> Result<Report, Error> {
+    let mut run = Run {
+        volume: &reading.volume,
+        tools,
+        examined: Vec::new(),
+        models: Vec::new(),
+        lesions: Vec::new(),
+        warnings: Vec::new(),
+    };
+    for card in wanted {
+        let kind = Kind::of(card).ok_or_else(|| Error::Card {
+            model: card.name.clone(),
+            problem: "the engine has no name for what it finds",
+        })?;
+        match card.head.region().map(|region| region.organ) {
+            Some(models::Organ::Lungs) => run.lungs(card, kind)?,
+            Some(models::Organ::Liver) => run.liver(card, kind)?,
+            None => {
+                return Err(Error::Card {
+                    model: card.name.clone(),
+                    problem: "it names no organ to look in",
+                });
+            }
+        }
+    }
+    let Run { mut examined, models, lesions, warnings: odd, .. } = run;
+    examined.sort_by_key(|examined| examined.organ as usize);
+
+    (tools.progress)(Step { what: "measuring", done: 0, total: 1 });
+    let spacing = reading.volume.geometry.spacing();
+    let findings = findings(reading, lesions);
+    let warnings: Vec<String> = reading.warnings.iter().map(ToString::to_string).chain(odd).collect();
+    let modality = reading.source.modality();
+    let facts = Facts {
+        modality: &modality,
+        slices: reading.slices.len(),
+        spacing_mm: spacing.to_array(),
+        findings: &findings,
+        examined: &examined,
+        warnings: &warnings,
+    };
+    let narrative = Narrative::template(language, &facts);
+    Ok(Report {
+        schema_version: SCHEMA_VERSION,
+        intended_use: INTENDED_USE,
+        study_uid: reading.source.study_uid().clone(),
+        series_uid: reading.source.series_uid().clone(),
+        modality,
+        slices: reading.slices.len(),
+        spacing_mm: spacing.to_array(),
+        findings,
+        examined,
+        narrative,
+        warnings,
+        provenance: Provenance {
+            foci_version: tools.foci_version.clone(),
+            runtime: tools.runtime.clone(),
+            models,
+        },
+    })
+}
+
+impl Kind {
+    /// What the model of `card` finds, if the engine has a name for it.
+    pub fn of(card: &Card) -> Option<Self> {
+        match (card.head.region()?.organ, card.label.finding.value.as_str()) {
+            (models::Organ::Lungs, "27925004") => Some(Self::LungNodule),
+            (models::Organ::Liver, "52988006") => Some(Self::LiverLesion),
+            _ => None,
+        }
+    }
+}
+
+/// A lesion before it is numbered.
+struct Lesion {
+    kind: Kind,
+    site: Site,
+    mask: Mask,
+    confidence: f64,
+    model: &'static Card,
+}
+
+/// One analysis under way.
+struct Run<'a, 'b> {
+    volume: &'a Volume<i16>,
+    tools: &'a mut Tools<'b>,
+    examined: Vec<Examined>,
+    models: Vec<ModelRun>,
+    lesions: Vec<Lesion>,
+    warnings: Vec<String>,
+}
+
+impl Run<'_, '_> {
+    /// Looks for nodules in the lungs with the heat map of `card`.
+    fn lungs(&mut self, card: &'static Card, kind: Kind) -> Result<(), Error> {
+        let Head::HeatMap { heat, log_diameter, mask, stride, offset, peak_cells, threshold, .. } =
+            &card.head
+        else {
+            return Err(Error::Card { model: card.name.clone(), problem: "lungs need a heat map" });
+        };
+        let device = self.tools.device.clone();
+        self.step(&format!("{}: preparing", card.name), 0, 1);
+        let volume = self.volume;
+        let whole = Bounds::of(&volume.geometry, volume.shape());
+        let Prepared { tensor, grid } = prepare(&device, volume, card, whole)?;
+        let window = &card.input.window;
+        let air = window.low
+            + (LUNG_AIR_HU - window.low_hu) / (window.high_hu - window.low_hu) * (window.high - window.low);
+        let found = Lungs::find(&device, tensor.view(), air, grid)?;
+        self.examined.push(Examined {
+            organ: Organ::Lung,
+            kind,
+            organ_found: found.is_some(),
+            organ_volume_ml: found.as_ref().map(|lungs| lungs.volume_ml),
+            model: card.name.clone(),
+        });
+        let Some(lungs) = found else { return Ok(()) };
+
+        // Only the box of the lungs: tiles begin at its corner, and there are fewer of them.
+        let Some((corner, shape)) = liver::bounding_box(lungs.mask.view()) else { return Ok(()) };
+        let corner = corner.map(|at| at.saturating_sub(CONTEXT_VOXELS));
+        let end: [usize; 3] =
+            std::array::from_fn(|a| (corner[a] + shape[a] + 2 * CONTEXT_VOXELS).min(grid.shape[a]));
+        let cut = s![corner[0]..end[0], corner[1]..end[1], corner[2]..end[2]];
+        let grid = grid.part(corner, std::array::from_fn(|a| end[a] - corner[a]));
+        let inside = lungs.mask.slice(cut);
+        let mut outputs = self.network(card, tensor.slice(cut), Some(inside))?;
+        let [heat, log_diameter, probability] = [heat, log_diameter, mask].map(|name| outputs.take(name));
+
+        self.step(&format!("{}: outlining", card.name), 0, 1);
+        let stride = *stride as f64;
+        let cells_in_lung = Array3::from_shape_fn(heat.dim(), |(k, j, i)| {
+            let at = [k, j, i].map(|cell| (cell as f64 * stride + offset) as usize);
+            inside.get(at).copied().unwrap_or(false)
+        });
+        let peaks = kernels::peaks::peaks(
+            &device,
+            heat.view(),
+            peak_cells / 2,
+            *threshold,
+            Some(cells_in_lung.view()),
+        )?;
+        for peak in peaks {
+            let [k, j, i] = peak.at.map(|cell| cell as f64 * stride + offset);
+            let centre = grid.geometry.to_lps([i, j, k].into());
+            let diameter_mm = 10.0 * f64::from(log_diameter[peak.at]).exp();
+            let mask = lung::outline_nodule(&device, volume, probability.view(), &grid, centre, diameter_mm)?;
+            let Some(mask) = mask else { continue };
+            let site = Site { organ: Organ::Lung, side: lungs.side(centre) };
+            self.add(Lesion { kind, site, mask, confidence: f64::from(peak.score), model: card });
+        }
+        Ok(())
+    }
+
+    /// Looks for lesions inside the liver with the segmentation of `card`.
+    fn liver(&mut self, card: &'static Card, kind: Kind) -> Result<(), Error> {
+        let (Head::Segmentation { threshold, minimum_ml, .. }, Some(region)) =
+            (&card.head, card.head.region())
+        else {
+            return Err(Error::Card { model: card.name.clone(), problem: "the liver needs a segmentation" });
+        };
+        let device = self.tools.device.clone();
+        let volume = self.volume;
+        let organ = self.whole_liver()?;
+        self.examined.push(Examined {
+            organ: Organ::Liver,
+            kind,
+            organ_found: organ.is_some(),
+            organ_volume_ml: organ.as_ref().map(|organ| organ.volume_ml),
+            model: card.name.clone(),
+        });
+        let Some(organ) = organ else { return Ok(()) };
+
+        self.step(&format!("{}: preparing", card.name), 0, 1);
+        let margin = card.input.spacing_mm.iter().fold(0.0, |most: f64, mm| most.max(*mm))
+            * (region.dilate_voxels + 1) as f64;
+        let whole = Bounds::of(&volume.geometry, volume.shape());
+        let bounds =
+            Bounds::of_box(&organ.grid.geometry, organ.corner, organ.shape).grown(margin).within(whole);
+        let Prepared { tensor, grid } = prepare(&device, volume, card, bounds)?;
+        let map = grid.geometry.index_map(&organ.grid.geometry);
+        let inside = kernels::resample::resample_mask(&device, organ.mask.view(), grid.shape, &map, 0.5)?;
+        let inside = morphology::dilate(&device, inside.view(), Neighbours::Eighteen, region.dilate_voxels)?;
+        let Some((corner, shape)) = liver::bounding_box(inside.view()) else { return Ok(()) };
+        let cut = s![
+            corner[0]..corner[0] + shape[0],
+            corner[1]..corner[1] + shape[1],
+            corner[2]..corner[2] + shape[2]
+        ];
+        let (inside, grid) = (inside.slice(cut).to_owned(), grid.part(corner, shape));
+        let mut tensor = tensor.slice(cut).to_owned();
+        if let Some(outside) = card.input.outside_region {
+            Zip::from(&mut tensor).and(&inside).for_each(|value, &inside| {
+                if !inside {
+                    *value = outside;
+                }
+            });
+        }
+
+        let mut probability = self.segment(card, tensor.view(), Some(inside.view()))?;
+        self.step(&format!("{}: outlining", card.name), 0, 1);
+        Zip::from(&mut probability).and(&inside).for_each(|p, &inside| {
+            if !inside {
+                *p = 0.0;
+            }
+        });
+        let found = liver::lesions(
+            &device,
+            probability.view(),
+            &grid,
+            *threshold,
+            *minimum_ml,
+            &volume.geometry,
+            volume.shape(),
+        )?;
+        for lesion in found {
+            let site = Site { organ: Organ::Liver, side: None };
+            self.add(Lesion { kind, site, mask: lesion.mask, confidence: lesion.confidence, model: card });
+        }
+        Ok(())
+    }
+
+    /// The liver by the network of that name; `None` where there is too little of it.
+    fn whole_liver(&mut self) -> Result<Option<WholeLiver>, Error> {
+        let card = Card::named("liver")?;
+        let device = self.tools.device.clone();
+        self.step("liver: preparing", 0, 1);
+        let body = liver::body(&device, self.volume)?;
+        let Prepared { tensor, grid } = prepare(&device, self.volume, card, body)?;
+        let probability = self.segment(card, tensor.view(), None)?;
+        let Some(mask) = liver::largest_part(&device, probability.view(), card.head.threshold())? else {
+            return Ok(None);
+        };
+        let voxels = mask.iter().filter(|&&set| set).count();
+        let volume_ml = voxels as f64 * grid.geometry.voxel_mm3() / 1000.0;
+        let Some((corner, shape)) = liver::bounding_box(mask.view()) else { return Ok(None) };
+        if volume_ml < SMALLEST_LIVER_ML {
+            return Ok(None);
+        }
+        let head_to_foot = (0..3).find(|&a| grid.geometry.axes()[2 - a][2].abs() > 0.5);
+        if head_to_foot.is_some_and(|a| corner[a] == 0 || corner[a] + shape[a] == grid.shape[a]) {
+            self.warnings.push("the liver is cut off by the first or the last slice".to_owned());
+        }
+        Ok(Some(WholeLiver { mask, grid, volume_ml, corner, shape }))
+    }
+
+    /// Runs the segmentation network of `card` on `tensor`.
+    fn segment(
+        &mut self,
+        card: &'static Card,
+        tensor: ArrayView3<'_, f32>,
+        wanted: Option<ArrayView3<'_, bool>>,
+    ) -> Result<Array3<f32>, Error> {
+        let Head::Segmentation { output, .. } = &card.head else {
+            return Err(Error::Card { model: card.name.clone(), problem: "it is no segmentation" });
+        };
+        Ok(self.network(card, tensor, wanted)?.take(output))
+    }
+
+    /// Loads the network of `card`, notes that it ran, and runs it on `tensor`.
+    fn network(
+        &mut self,
+        card: &'static Card,
+        tensor: ArrayView3<'_, f32>,
+        wanted: Option<ArrayView3<'_, bool>>,
+    ) -> Result<Outputs, Error> {
+        let what = format!("{}: network", card.name);
+        self.step(&what, 0, 1);
+        let mut network = (self.tools.load)(card)?;
+        if !self.models.iter().any(|model| model.name == card.name) {
+            self.models.push(ModelRun::of(card));
+        }
+        let progress = self.tools.progress;
+        let heard = |heard: Progress<'_>| {
+            progress(Step { what: &what, done: heard.done as usize, total: heard.total as usize });
+        };
+        Ok(network.run(tensor, wanted, &heard)?)
+    }
+
+    /// Keeps `lesion` unless one that is surer covers the same voxels.
+    fn add(&mut self, lesion: Lesion) {
+        let size = |mask: &Mask| mask.voxels.iter().filter(|&&set| set).count();
+        let same = |other: &Lesion| {
+            let smaller = size(&other.mask).min(size(&lesion.mask)) as f64;
+            other.mask.overlap(&lesion.mask) as f64 > SAME_LESION_OVERLAP * smaller
+        };
+        match self.lesions.iter().position(same) {
+            Some(at) if self.lesions[at].confidence < lesion.confidence => self.lesions[at] = lesion,
+            Some(_) => {}
+            None => self.lesions.push(lesion),
+        }
+    }
+
+    fn step(&self, what: &str, done: usize, total: usize) {
+        (self.tools.progress)(Step { what, done, total });
+    }
+}
+
+/// The whole liver on its network's grid.
+struct WholeLiver {
+    mask: Array3<bool>,
+    grid: Grid,
+    volume_ml: f64,
+    corner: [usize; 3],
+    shape: [usize; 3],
+}
+
+/// The lesions measured, put in order and numbered.
+fn findings(reading: &Reading, lesions: Vec<Lesion>) -> Vec<Finding> {
+    let mut measured: Vec<_> = lesions
+        .into_iter()
+        .filter_map(|lesion| measure(&reading.volume, &lesion.mask).map(|numbers| (lesion, numbers)))
+        .collect();
+    measured.sort_by(|(a, x), (b, y)| {
+        let organ = |lesion: &Lesion| lesion.site.organ as usize;
+        organ(a).cmp(&organ(b)).then(y.long_axis_mm.total_cmp(&x.long_axis_mm))
+    });
+    let number = |(number, (lesion, measurements)): (usize, (Lesion, crate::Measurements))| {
+        let at = measurements.centre_lps_mm;
+        let place = format!("{:.1} {:.1} {:.1}", at.l, at.p, at.s);
+        let series = reading.source.series_uid().as_str();
+        Finding {
+            number,
+            kind: lesion.kind,
+            site: lesion.site,
+            confidence: lesion.confidence,
+            model: lesion.model.name.clone(),
+            sop_instance_uid: reading.slices[measurements.slice].sop_instance_uid.clone(),
+            tracking_uid: Uid::derived(&["tracking", series, &lesion.model.weights.sha256, &place]),
+            measurements,
+            mask: lesion.mask,
+        }
+    };
+    (1..).zip(measured).map(number).collect()
+}
+
+impl ModelRun {
+    /// The network of `card` as the engine runs it.
+    fn of(card: &Card) -> Self {
+        let spacing = card.input.spacing_mm;
+        Self {
+            name: card.name.clone(),
+            version: card.version.clone(),
+            weights_sha256: card.weights.sha256.clone(),
+            device_uid: Uid::derived(&["device", &card.name, &card.weights.sha256]),
+            parameters: vec![
+                format!("weights_sha256={}", card.weights.sha256),
+                format!("threshold={}", card.head.threshold()),
+                format!("input_spacing_mm={}x{}x{}", spacing[0], spacing[1], spacing[2]),
+            ],
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The liver, and lesions in it.
+
+use dicom_io::{Geometry, Volume};
+use kernels::components::components;
+use kernels::{Device, Error, Neighbours, morphology};
+use ndarray::{Array3, ArrayView3, Zip, s};
+
+use crate::finding::Mask;
+use crate::grid::{Bounds, Grid};
+use crate::part::sample;
+
+/// Above this lies the body rather than air, HU.
+const BODY_HU: f32 = -150.0;
+
+/// The grid on which the body is looked for, mm: coarse, because only its box is wanted.
+const BODY_SPACING_MM: f64 = 3.0;
+
+/// The box of the largest thing that is not air, over the whole length of the volume; the table and what
+/// lies on it are apart from the body after an opening. The whole volume if it holds nothing but air.
+pub(crate) fn body(device: &Device, volume: &Volume<i16>) -> Result<Bounds, Error> {
+    const AXES: [[f64; 3]; 3] = [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]];
+    let whole = Bounds::of(&volume.geometry, volume.shape());
+    let grid = Grid::over(whole, AXES, [BODY_SPACING_MM; 3]);
+    let hu = crate::prepare::hounsfield(device, volume, &grid)?;
+    let dense = hu.mapv(|hu| hu > BODY_HU);
+    let opened = morphology::open(device, dense.view(), Neighbours::Six, 1)?;
+    let parts = components(device, opened.view(), Neighbours::Six)?;
+    let Some(body) = parts.largest() else { return Ok(whole) };
+    let shape = std::array::from_fn(|a| body.end[a] - body.start[a]);
+    Ok(whole.narrowed_to(Bounds::of_box(&grid.geometry, body.start, shape).grown(BODY_SPACING_MM)))
+}
+
+/// The largest part of `probability` above `threshold` that survives an erosion, so that thin bridges to
+/// other organs are cut; `None` if nothing does.
+pub(crate) fn largest_part(
+    device: &Device,
+    probability: ArrayView3<'_, f32>,
+    threshold: f32,
+) -> Result<Option<Array3<bool>>, Error> {
+    let inside = probability.mapv(|p| p > threshold);
+    let core = morphology::erode(device, inside.view(), Neighbours::Eighteen, 1)?;
+    let parts = components(device, core.view(), Neighbours::Six)?;
+    let Some(largest) = parts.largest() else { return Ok(None) };
+    let core = parts.mask(|part| part.label == largest.label)?;
+    Ok(Some(morphology::dilate(device, core.view(), Neighbours::Eighteen, 1)?))
+}
+
+/// The box `corner..corner + shape` of the voxels set in `mask`; `None` if none is.
+pub(crate) fn bounding_box(mask: ArrayView3<'_, bool>) -> Option<([usize; 3], [usize; 3])> {
+    let mut low = [usize::MAX; 3];
+    let mut high = [0; 3];
+    for ((k, j, i), _) in mask.indexed_iter().filter(|(_, set)| **set) {
+        for (a, at) in [k, j, i].into_iter().enumerate() {
+            low[a] = low[a].min(at);
+            high[a] = high[a].max(at + 1);
+        }
+    }
+    (low[0] != usize::MAX).then(|| (low, std::array::from_fn(|a| high[a] - low[a])))
+}
+
+/// One lesion as the network sees it.
+pub(crate) struct Lesion {
+    /// Its voxels on the source grid.
+    pub(crate) mask: Mask,
+    /// The mean probability over its voxels on the network's grid.
+    pub(crate) confidence: f64,
+}
+
+/// The lesions in `probability` on `grid`: parts above `threshold` of at least `smallest_ml`, carried over
+/// to the `source` grid of `full` `[k, j, i]` voxels.
+pub(crate) fn lesions(
+    device: &Device,
+    probability: ArrayView3<'_, f32>,
+    grid: &Grid,
+    threshold: f32,
+    smallest_ml: f64,
+    source: &Geometry,
+    full: [usize; 3],
+) -> Result<Vec<Lesion>, Error> {
+    let above = probability.mapv(|p| p > threshold);
+    let parts = components(device, above.view(), Neighbours::TwentySix)?;
+    let labels = parts.labels()?;
+    let ml = grid.geometry.voxel_mm3() / 1000.0;
+    let mut lesions = Vec::new();
+    for part in parts.list().iter().filter(|part| part.voxels as f64 * ml >= smallest_ml) {
+        // One voxel around, so that the border is interpolated as it is inside a larger volume.
+        let low: [usize; 3] = std::array::from_fn(|a| part.start[a].saturating_sub(1));
+        let high: [usize; 3] = std::array::from_fn(|a| (part.end[a] + 1).min(grid.shape[a]));
+        let shape: [usize; 3] = std::array::from_fn(|a| high[a] - low[a]);
+        let cut = s![low[0]..high[0], low[1]..high[1], low[2]..high[2]];
+        let mut sum = 0.0;
+        // Another lesion that comes close must not grow into this one's box.
+        let alone = Zip::from(labels.slice(cut)).and(probability.slice(cut)).map_collect(|&label, &p| {
+            if label == part.label {
+                sum += f64::from(p);
+            }
+            if label == part.label || label == 0 { p } else { 0.0 }
+        });
+        let part_grid = grid.part(low, shape);
+        let Some((corner, source_shape)) = covered(&part_grid, source, full) else { continue };
+        let voxels =
+            sample(device, alone.view(), &part_grid, source, corner, source_shape)?.mapv(|p| p > threshold);
+        if voxels.iter().any(|&set| set) {
+            let mask = Mask { corner, voxels }.trimmed();
+            lesions.push(Lesion { mask, confidence: sum / part.voxels as f64 });
+        }
+    }
+    Ok(lesions)
+}
+
+/// The box of the source grid that covers `part`; `None` if they do not meet.
+pub(crate) fn covered(part: &Grid, source: &Geometry, full: [usize; 3]) -> Option<([usize; 3], [usize; 3])> {
+    let mut low = [f64::INFINITY; 3];
+    let mut high = [f64::NEG_INFINITY; 3];
+    for which in 0..8_usize {
+        let at = |axis: usize, bit: usize| {
+            if which >> bit & 1 == 1 { part.shape[axis] as f64 - 0.5 } else { -0.5 }
+        };
+        let there = source.to_ijk(part.geometry.to_lps([at(2, 0), at(1, 1), at(0, 2)].into())).to_array();
+        for a in 0..3 {
+            low[a] = low[a].min(there[2 - a]);
+            high[a] = high[a].max(there[2 - a]);
+        }
+    }
+    let corner: [usize; 3] = std::array::from_fn(|a| low[a].floor().max(0.0) as usize);
+    let end: [usize; 3] = std::array::from_fn(|a| (high[a].ceil() + 1.0).clamp(0.0, full[a] as f64) as usize);
+    (0..3).all(|a| corner[a] < end[a]).then(|| (corner, std::array::from_fn(|a| end[a] - corner[a])))
+}

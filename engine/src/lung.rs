@@ -1,0 +1,221 @@
+//! The lungs, and the outlines of nodules in them.
+
+use dicom_io::{Lps, Volume};
+use kernels::components::components;
+use kernels::{Device, Error, Neighbours, morphology};
+use ndarray::{Array3, ArrayView3};
+
+use crate::finding::{Mask, Side};
+use crate::grid::Grid;
+use crate::part::{part_at, sample};
+
+/// A part of the air inside the body smaller than this is no lung (bowel gas, trachea alone), ml.
+const SMALLEST_LUNG_ML: f64 = 150.0;
+
+/// Hollows of the lung's surface narrower than twice this belong to it: vessels, and nodules at the
+/// pleura, mm.
+const CLOSING_MM: f64 = 12.0;
+
+/// Erosion that parts the lungs where they touch in front of the aorta or through the bronchi, mm.
+const PARTING_MM: f64 = 4.5;
+
+/// The centres of two lungs lie at least this far apart across the body, mm.
+const LEAST_APART_MM: f64 = 50.0;
+
+/// How far from a lung's core a finding may lie and still be said to be on that side, mm.
+const SIDE_REACH_MM: f64 = 40.0;
+
+/// The lungs on the grid of a tensor.
+pub(crate) struct Lungs {
+    /// Lung with the nodules in it and at its border.
+    pub(crate) mask: Array3<bool>,
+    /// Air and lung tissue alone, ml.
+    pub(crate) volume_ml: f64,
+    /// Where they lie.
+    grid: Grid,
+    /// The core of each lung by the patient's side, where the two could be told apart.
+    cores: Vec<(Side, Array3<bool>)>,
+}
+
+impl Lungs {
+    /// Finds the lungs in `tensor` on `grid`; voxels below `air` are air or lung. `None` if there is no
+    /// air inside the body worth the name.
+    pub(crate) fn find(
+        device: &Device,
+        tensor: ArrayView3<'_, f32>,
+        air: f32,
+        grid: Grid,
+    ) -> Result<Option<Self>, Error> {
+        let ml = grid.geometry.voxel_mm3() / 1000.0;
+        let dark = tensor.mapv(|value| value < air);
+        let parts = components(device, dark.view(), Neighbours::Six)?;
+        // Air that reaches a border of the image at the patient's side, front or back is outside of the
+        // body. Air at the first or last slice may well be lung.
+        let [i, j, k] = grid.geometry.axes();
+        let across: Vec<usize> = (0..3).filter(|&a| [k, j, i][a][2].abs() < 0.5).collect();
+        let is_lung = |part: &kernels::components::Component| {
+            let outside = across.iter().any(|&a| part.start[a] == 0 || part.end[a] == grid.shape[a]);
+            !outside && part.voxels as f64 * ml >= SMALLEST_LUNG_ML
+        };
+        let voxels: usize = parts.list().iter().filter(|part| is_lung(part)).map(|part| part.voxels).sum();
+        if voxels == 0 {
+            return Ok(None);
+        }
+        let air = parts.mask(is_lung)?;
+        let spacing = grid.geometry.spacing().to_array();
+        let cores = cores(device, air.view(), &grid)?;
+        let mask = morphology::close_ball(device, air.view(), spacing, CLOSING_MM)?;
+        Ok(Some(Self { mask, volume_ml: voxels as f64 * ml, grid, cores }))
+    }
+
+    /// The side on which `place` lies; `None` where the lungs could not be told apart or both are far.
+    pub(crate) fn side(&self, place: Lps) -> Option<Side> {
+        let at = self.grid.geometry.to_ijk(place).to_array();
+        let spacing = self.grid.geometry.spacing().to_array();
+        let reach: [f64; 3] = std::array::from_fn(|a| SIDE_REACH_MM / spacing[a]);
+        let range = |a: usize, length: usize| {
+            let low = (at[a] - reach[a]).max(0.0) as usize;
+            let high = (at[a] + reach[a] + 1.0).clamp(0.0, length as f64) as usize;
+            low.min(high)..high
+        };
+        let shape = self.grid.shape;
+        let mut nearest: Option<(f64, Side)> = None;
+        for (side, core) in &self.cores {
+            for k in range(2, shape[0]) {
+                for j in range(1, shape[1]) {
+                    for i in range(0, shape[2]) {
+                        if !core[(k, j, i)] {
+                            continue;
+                        }
+                        let offset = [i as f64 - at[0], j as f64 - at[1], k as f64 - at[2]];
+                        let distance = (0..3).map(|a| (offset[a] * spacing[a]).powi(2)).sum::<f64>();
+                        if nearest.is_none_or(|(least, _)| distance < least) {
+                            nearest = Some((distance, *side));
+                        }
+                    }
+                }
+            }
+        }
+        nearest.filter(|(distance, _)| *distance <= SIDE_REACH_MM.powi(2)).map(|(_, side)| side)
+    }
+}
+
+/// The two largest parts of the eroded lungs, by side; empty unless there are two of comparable size
+/// that lie beside each other.
+fn cores(
+    device: &Device,
+    air: ArrayView3<'_, bool>,
+    grid: &Grid,
+) -> Result<Vec<(Side, Array3<bool>)>, Error> {
+    let eroded = morphology::erode_ball(device, air, grid.geometry.spacing().to_array(), PARTING_MM)?;
+    let parts = components(device, eroded.view(), Neighbours::Six)?;
+    let mut order: Vec<_> = parts.list().iter().collect();
+    order.sort_by_key(|part| std::cmp::Reverse(part.voxels));
+    let (first, second) = match order[..] {
+        [first, second, ..] if second.voxels * 6 > first.voxels => (first, second),
+        _ => return Ok(Vec::new()),
+    };
+    let towards_left = |part: &kernels::components::Component| grid.geometry.to_lps(part.centroid.into()).l;
+    // Lungs lie side by side; parts above each other are something else.
+    if (towards_left(first) - towards_left(second)).abs() < LEAST_APART_MM {
+        return Ok(Vec::new());
+    }
+    let (right, left) =
+        if towards_left(first) < towards_left(second) { (first, second) } else { (second, first) };
+    let only = |wanted: u32| parts.mask(|part| part.label == wanted);
+    Ok(vec![(Side::Right, only(right.label)?), (Side::Left, only(left.label)?)])
+}
+
+/// Network probability below which a voxel is outside of a nodule whatever its density.
+const OUTSIDE_PROBABILITY: f32 = 0.25;
+
+/// Lung tissue, for the half-way density, where a nodule's surroundings hold no lung to measure, HU.
+const LUNG_HU: f64 = -850.0;
+
+/// The voxels of the nodule at `centre`, `diameter_mm` across as the network estimates it, on the source
+/// grid; `None` if there are none.
+///
+/// The network's mask says which neighbourhood belongs to the nodule (and not to a vessel or the chest
+/// wall); within it the border runs where the density is half-way between the nodule's core and the lung
+/// around it, as it does for a blurred sphere.
+///
+/// `probability` is the network's mask on `grid`.
+pub(crate) fn outline_nodule(
+    device: &Device,
+    volume: &Volume<i16>,
+    probability: ArrayView3<'_, f32>,
+    grid: &Grid,
+    centre: Lps,
+    diameter_mm: f64,
+) -> Result<Option<Mask>, Error> {
+    let reach = 0.9 * diameter_mm + 6.0;
+    let Some((corner, shape)) = box_around(volume, centre, reach) else { return Ok(None) };
+    let inside = sample(device, probability, grid, &volume.geometry, corner, shape)?;
+    let hu = volume.voxels.slice(ndarray::s![
+        corner[0]..corner[0] + shape[0],
+        corner[1]..corner[1] + shape[1],
+        corner[2]..corner[2] + shape[2]
+    ]);
+
+    let seed = volume.geometry.to_ijk(centre).to_array();
+    let spacing = volume.geometry.spacing().to_array();
+    let from_centre = |at: (usize, usize, usize)| {
+        let at = [(at.2 + corner[2]) as f64, (at.1 + corner[1]) as f64, (at.0 + corner[0]) as f64];
+        (0..3).map(|a| ((at[a] - seed[a]) * spacing[a]).powi(2)).sum::<f64>().sqrt()
+    };
+
+    // The densest half of the voxels that the network is sure of is the core: a sure mask may still
+    // hold partial volume at its rim.
+    let mut sure: Vec<i16> = hu.iter().zip(&inside).filter(|(_, p)| **p > 0.5).map(|(hu, _)| *hu).collect();
+    if sure.is_empty() {
+        sure = hu
+            .indexed_iter()
+            .filter(|(at, _)| from_centre(*at) <= (0.35 * diameter_mm).max(spacing[0]))
+            .map(|(_, hu)| *hu)
+            .collect();
+    }
+    let Some(core) = quantile(&mut sure, 0.7) else { return Ok(None) };
+    let mut around: Vec<i16> =
+        hu.iter().zip(&inside).filter(|(hu, p)| **p < 0.05 && **hu < -500).map(|(hu, _)| *hu).collect();
+    let lung = quantile(&mut around, 0.5).unwrap_or(LUNG_HU);
+    let border = (core + lung.min(core - 100.0)) / 2.0;
+
+    let voxels =
+        Array3::from_shape_fn(shape, |at| f64::from(hu[at]) > border && inside[at] > OUTSIDE_PROBABILITY);
+    let mut kept = part_at(device, voxels.view(), from_centre, diameter_mm / 2.0)?;
+    if kept.is_none() {
+        // Nothing dense where the network is: believe the network's own mask.
+        let voxels = inside.mapv(|p| p > 0.5);
+        kept = part_at(device, voxels.view(), from_centre, diameter_mm)?;
+    }
+    Ok(kept.map(|voxels| Mask { corner, voxels }.trimmed()))
+}
+
+/// The box of the source grid within `reach` mm of `centre`; `None` if it lies outside of the volume.
+fn box_around(volume: &Volume<i16>, centre: Lps, reach: f64) -> Option<([usize; 3], [usize; 3])> {
+    let at = volume.geometry.to_ijk(centre).to_array();
+    let spacing = volume.geometry.spacing().to_array();
+    let full = volume.shape();
+    let mut corner = [0; 3];
+    let mut shape = [0; 3];
+    for array_axis in 0..3 {
+        let a = 2 - array_axis;
+        let low = (at[a] - reach / spacing[a]).floor().max(0.0);
+        let high = (at[a] + reach / spacing[a]).ceil().min(full[array_axis] as f64 - 1.0);
+        if low > high {
+            return None;
+        }
+        corner[array_axis] = low as usize;
+        shape[array_axis] = (high - low) as usize + 1;
+    }
+    Some((corner, shape))
+}
+
+/// The value below which the share `q` of `values` lies; `None` if there are none.
+fn quantile(values: &mut [i16], q: f64) -> Option<f64> {
+    if values.is_empty() {
+        return None;
+    }
+    let at = ((values.len() - 1) as f64 * q).round() as usize;
+    Some(f64::from(*values.select_nth_unstable(at).1))
+}
