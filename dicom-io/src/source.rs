@@ -147,7 +147,7 @@ const SERIES_LEVEL: [Tag; 45] = [
     tags::REQUEST_ATTRIBUTES_SEQUENCE,
     tags::PERFORMED_PROCEDURE_STEP_ID,
     tags::PERFORMED_PROCEDURE_STEP_DESCRIPTION,
-    // Of an image rather than a series; what is made from it must say so too.
+    // Of an image rather than a series; what is made from it repeats them.
     tags::SLICE_THICKNESS,
     tags::LOSSY_IMAGE_COMPRESSION,
     tags::LOSSY_IMAGE_COMPRESSION_RATIO,
@@ -192,6 +192,7 @@ mod tests {
         object.put_str(tags::PATIENT_NAME, VR::PN, "Wang^XiaoDong=王^小东");
         object.put_str(tags::PATIENT_ID, VR::LO, "P1");
         object.put_str(tags::SLICE_THICKNESS, VR::DS, "9");
+        object.put_str(tags::SLICE_LOCATION, VR::DS, "12");
         object.put_str(Tag(0x0011, 0x0010), VR::LO, "SOMEBODY");
         let requests = DataSetSequence::from(vec![request]);
         object.put(DataElement::new(tags::REQUEST_ATTRIBUTES_SEQUENCE, VR::SQ, requests));
@@ -206,6 +207,7 @@ mod tests {
                 tags::SPECIFIC_CHARACTER_SET,
                 tags::PATIENT_NAME,
                 tags::PATIENT_ID,
+                tags::SLICE_THICKNESS,
                 tags::STUDY_INSTANCE_UID,
                 tags::SERIES_INSTANCE_UID,
                 tags::REQUEST_ATTRIBUTES_SEQUENCE,
@@ -213,7 +215,8 @@ mod tests {
             assert_eq!(kept, expected, "{syntax}");
             let name = source.object().get(tags::PATIENT_NAME).unwrap().to_str().unwrap();
             assert_eq!(name.trim_end(), "Wang^XiaoDong=王^小东", "{syntax}");
-            let request = &source.object().get(tags::REQUEST_ATTRIBUTES_SEQUENCE).unwrap().items().unwrap()[0];
+            let request =
+                &source.object().get(tags::REQUEST_ATTRIBUTES_SEQUENCE).unwrap().items().unwrap()[0];
             let code = &request.element(tags::REQUESTED_PROCEDURE_CODE_SEQUENCE).unwrap().items().unwrap()[0];
             assert_eq!(code.element(tags::CODE_VALUE).unwrap().to_str().unwrap(), "24627-2", "{syntax}");
         }

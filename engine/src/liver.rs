@@ -126,3 +126,80 @@ pub(crate) fn covered(part: &Grid, source: &Geometry, full: [usize; 3]) -> Optio
     let end: [usize; 3] = std::array::from_fn(|a| (high[a].ceil() + 1.0).clamp(0.0, full[a] as f64) as usize);
     (0..3).all(|a| corner[a] < end[a]).then(|| (corner, std::array::from_fn(|a| end[a] - corner[a])))
 }
+
+#[cfg(test)]
+mod tests {
+    use dicom_io::{Ijk, Lps, Spacing};
+
+    use super::*;
+
+    const AXIAL: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+    const SPACING: Spacing = Spacing { i: 0.8, j: 0.7, k: 2.0 };
+
+    #[test]
+    fn lesions_come_back_to_the_source_grid_apart_and_without_specks() {
+        let source = Geometry::new(Lps::new(-30.0, -20.0, -40.0), AXIAL, SPACING).unwrap();
+        let full = [40, 90, 100];
+        // The network's tensor runs to the right, the front and the head.
+        let bounds = Bounds::of(&source, full);
+        let ras = [[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]];
+        let grid = Grid::over(bounds, ras, [1.0, 1.0, 3.0]);
+        // Two spheres 2 mm apart, and a speck.
+        let spheres = [
+            (Lps::new(0.0, 10.0, 0.0), 10.0),
+            (Lps::new(19.0, 10.0, 0.0), 7.0),
+            (Lps::new(30.0, 30.0, 20.0), 1.0),
+        ];
+        let probability = Array3::from_shape_fn(grid.shape, |(k, j, i)| {
+            let at = grid.geometry.to_lps(Ijk::new(i as f64, j as f64, k as f64));
+            let depth = |(centre, radius): &(Lps, f64)| (radius - at.distance(*centre).0) / 2.0 + 0.5;
+            spheres.iter().map(depth).fold(0.0, f64::max).min(1.0) as f32
+        });
+        let found = lesions(&Device::Cpu, probability.view(), &grid, 0.5, 0.1, &source, full).unwrap();
+        assert_eq!(found.len(), 2);
+        for lesion in &found {
+            let voxels = lesion.mask.voxels.iter().filter(|&&set| set).count();
+            let volume = voxels as f64 * source.voxel_mm3();
+            let [k, j, i] = std::array::from_fn(|a| {
+                lesion.mask.corner[a] as f64 + (lesion.mask.voxels.shape()[a] as f64 - 1.0) / 2.0
+            });
+            let middle = source.to_lps(Ijk::new(i, j, k));
+            let (centre, radius) = spheres
+                .iter()
+                .min_by(|a, b| a.0.distance(middle).0.total_cmp(&b.0.distance(middle).0))
+                .unwrap();
+            assert!(centre.distance(middle).0 < 1.0, "{middle:?}");
+            let truth = 4.0 / 3.0 * std::f64::consts::PI * radius.powi(3);
+            assert!((volume / truth - 1.0).abs() < 0.08, "{volume} of {truth}");
+            assert!((0.5..=1.0).contains(&lesion.confidence));
+        }
+    }
+
+    #[test]
+    fn the_largest_part_survives_and_thin_bridges_do_not() {
+        let mut probability = Array3::from_elem((20, 20, 40), 0.1_f32);
+        probability.slice_mut(s![4..16, 4..16, 2..18]).fill(0.9);
+        probability.slice_mut(s![6..12, 6..12, 24..34]).fill(0.9);
+        probability.slice_mut(s![8..10, 8..10, 18..24]).fill(0.9); // a bridge, two voxels thick
+        let mask = largest_part(&Device::Cpu, probability.view(), 0.5).unwrap().unwrap();
+        assert!(mask[(10, 10, 10)] && !mask[(8, 8, 28)] && !mask[(8, 8, 22)]);
+        assert!(largest_part(&Device::Cpu, Array3::zeros((5, 5, 5)).view(), 0.5).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_body_is_found_beside_the_table() {
+        let geometry =
+            Geometry::new(Lps::new(-150.0, -150.0, 0.0), AXIAL, Spacing { i: 3.0, j: 3.0, k: 5.0 }).unwrap();
+        let voxels = Array3::from_shape_fn((10, 100, 100), |(_, j, i)| {
+            let (l, p) = (-150.0 + 3.0 * i as f64, -150.0 + 3.0 * j as f64);
+            let body = (l / 90.0).powi(2) + (p / 60.0).powi(2) <= 1.0;
+            let table = (p - 100.0).abs() < 2.0;
+            if body || table { 40 } else { -1000 }
+        });
+        let body = body(&Device::Cpu, &Volume { voxels, geometry }).unwrap();
+        let near = |found: f64, wanted: f64| (found - wanted).abs() <= 7.0;
+        assert!(near(body.low[0], -90.0) && near(body.high[0], 90.0), "{body:?}");
+        assert!(near(body.low[1], -60.0) && near(body.high[1], 60.0), "{body:?}");
+        assert!(near(body.low[2], 0.0) && near(body.high[2], 45.0), "{body:?}");
+    }
+}

@@ -219,3 +219,112 @@ fn quantile(values: &mut [i16], q: f64) -> Option<f64> {
     let at = ((values.len() - 1) as f64 * q).round() as usize;
     Some(f64::from(*values.select_nth_unstable(at).1))
 }
+
+#[cfg(test)]
+mod tests {
+    use dicom_io::{Geometry, Ijk, Spacing};
+
+    use super::*;
+    use crate::measure::measure;
+
+    const AXES: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+
+    /// A grid of `shape` from (-110, -60, 0), `mm` wide voxels.
+    fn grid(shape: [usize; 3], mm: f64) -> Grid {
+        let spacing = Spacing { i: mm, j: mm, k: mm };
+        let geometry = Geometry::new(Lps::new(-110.0, -60.0, 0.0), AXES, spacing).unwrap();
+        Grid { geometry, shape }
+    }
+
+    fn within(place: Lps, centre: [f64; 3], half: [f64; 3]) -> bool {
+        let place = place.to_array();
+        (0..3).map(|d| ((place[d] - centre[d]) / half[d]).powi(2)).sum::<f64>() <= 1.0
+    }
+
+    /// A body with two lungs that a bronchus joins, air around it, and gas below; 0 is air, 1 is tissue.
+    fn chest(grid: &Grid) -> Array3<f32> {
+        Array3::from_shape_fn(grid.shape, |(k, j, i)| {
+            let at = grid.geometry.to_lps(Ijk::new(i as f64, j as f64, k as f64));
+            let lung = within(at, [-45.0, 0.0, 70.0], [32.0, 40.0, 55.0])
+                || within(at, [45.0, 0.0, 70.0], [28.0, 40.0, 50.0])
+                || (at.l.abs() < 45.0 && at.p.abs() < 4.0 && (at.s - 70.0).abs() < 4.0)
+                || within(at, [10.0, -20.0, 6.0], [6.0, 6.0, 6.0]);
+            let body = (at.l / 100.0).powi(2) + (at.p / 55.0).powi(2) <= 1.0;
+            if lung || !body { 0.1 } else { 1.0 }
+        })
+    }
+
+    #[test]
+    fn lungs_are_the_large_air_inside_the_body_and_have_sides() {
+        let grid = grid([65, 60, 110], 2.0);
+        let lungs = Lungs::find(&Device::Cpu, chest(&grid).view(), 0.43, grid).unwrap().unwrap();
+        // Two ellipsoids of 4/3 pi abc, less what is cut off, plus the bronchus.
+        let truth = 4.0 / 3.0 * std::f64::consts::PI * (32.0 * 40.0 * 55.0 + 28.0 * 40.0 * 50.0) / 1000.0;
+        assert!((lungs.volume_ml - truth).abs() < 0.03 * truth, "{} of {truth}", lungs.volume_ml);
+        assert_eq!(lungs.side(Lps::new(-60.0, 5.0, 80.0)), Some(Side::Right));
+        assert_eq!(lungs.side(Lps::new(60.0, 5.0, 80.0)), Some(Side::Left));
+        // On the wall of the right lung, in tissue.
+        assert_eq!(lungs.side(Lps::new(-80.0, 0.0, 70.0)), Some(Side::Right));
+        let at = |place: Lps| {
+            let [i, j, k] = grid.geometry.to_ijk(place).to_array().map(|v| v.round() as usize);
+            lungs.mask[(k, j, i)]
+        };
+        assert!(at(Lps::new(-45.0, 0.0, 70.0)) && !at(Lps::new(0.0, 40.0, 70.0)));
+        assert!(!at(Lps::new(10.0, -20.0, 6.0)), "gas in the bowel is no lung");
+        assert!(!at(Lps::new(-108.0, -58.0, 70.0)), "air around the patient is no lung");
+    }
+
+    #[test]
+    fn a_body_without_air_has_no_lungs() {
+        let grid = grid([20, 60, 110], 2.0);
+        let solid = Array3::from_elem(grid.shape, 1.0);
+        assert!(Lungs::find(&Device::Cpu, solid.view(), 0.43, grid).unwrap().is_none());
+    }
+
+    /// A sphere of 30 HU and `diameter` mm in lung, blurred, with a vessel through it; the network's mask
+    /// is the sphere made 1 mm larger on a coarser grid.
+    #[track_caller]
+    fn outlined(diameter: f64) {
+        let fine = grid([60, 70, 80], 0.8);
+        let centre = fine.geometry.to_lps(Ijk::new(40.3, 35.4, 30.2));
+        let share = |radius: f64, away: f64| ((radius - away) / 1.6 + 0.5).clamp(0.0, 1.0);
+        let voxels = Array3::from_shape_fn(fine.shape, |(k, j, i)| {
+            let at = fine.geometry.to_lps(Ijk::new(i as f64, j as f64, k as f64));
+            let vessel = (at.p - centre.p).hypot(at.s - centre.s);
+            let inside = share(diameter / 2.0, at.distance(centre).0).max(share(1.2, vessel));
+            (-850.0 + 880.0 * inside) as i16
+        });
+        let volume = Volume { voxels, geometry: fine.geometry };
+        let coarse = grid([32, 38, 43], 1.5);
+        let probability = Array3::from_shape_fn(coarse.shape, |(k, j, i)| {
+            let at = coarse.geometry.to_lps(Ijk::new(i as f64, j as f64, k as f64));
+            share(diameter / 2.0 + 1.0, at.distance(centre).0) as f32
+        });
+        let mask = outline_nodule(&Device::Cpu, &volume, probability.view(), &coarse, centre, diameter)
+            .unwrap()
+            .expect("there is a nodule");
+        let found = measure(&volume, &mask).unwrap();
+        let truth = std::f64::consts::PI / 6.0 * diameter.powi(3);
+        let ratio = found.volume_mm3 / truth;
+        assert!((0.85..=1.2).contains(&ratio), "{diameter} mm: {} of {truth}", found.volume_mm3);
+        assert!((found.short_axis_mm - diameter).abs() <= 1.6, "{diameter} mm: {}", found.short_axis_mm);
+        assert!(found.centre_lps_mm.distance(centre).0 < 0.6);
+    }
+
+    #[test]
+    fn a_nodule_is_outlined_where_its_density_is_half_way_and_without_its_vessel() {
+        outlined(8.0);
+        outlined(14.0);
+        outlined(22.0);
+    }
+
+    #[test]
+    fn a_place_outside_of_the_volume_has_no_outline() {
+        let grid = grid([10, 10, 10], 1.0);
+        let volume = Volume { voxels: Array3::from_elem(grid.shape, -850_i16), geometry: grid.geometry };
+        let nothing = Array3::zeros(grid.shape);
+        let outline =
+            |centre| outline_nodule(&Device::Cpu, &volume, nothing.view(), &grid, centre, 6.0).unwrap();
+        assert_eq!(outline(Lps::new(500.0, 500.0, 500.0)), None);
+    }
+}

@@ -70,6 +70,32 @@ fn the_lesion_network_computes_what_the_original_computes() {
     check_samples(test, "liver-lesion", [108, 116, 62], include_str!("../liver-lesion/parity.txt"));
 }
 
+/// A cube of 32-bit floats, little endian, from the parity files of the lung network.
+fn cube(bytes: &[u8]) -> Array3<f32> {
+    let values: Vec<f32> =
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let side = (values.len() as f64).cbrt().round() as usize;
+    Array3::from_shape_vec((side, side, side), values).unwrap()
+}
+
+/// The outputs were computed with plain ONNX Runtime when the network was exported.
+#[test]
+fn the_lung_network_computes_what_it_computed_when_it_was_exported() {
+    let test = "the_lung_network_computes_what_it_computed_when_it_was_exported";
+    let Some(mut network) = common::network(test, &card("lung-nodule", [48; 3])) else { return };
+    let input = cube(include_bytes!("../lung-nodule/parity/input.f32"));
+    let mut found = network.run_tile(input.view()).unwrap();
+    for (name, bytes) in [
+        ("heat", &include_bytes!("../lung-nodule/parity/heat.f32")[..]),
+        ("log_diameter", include_bytes!("../lung-nodule/parity/log_diameter.f32")),
+        ("mask", include_bytes!("../lung-nodule/parity/mask.f32")),
+    ] {
+        let (found, expected) = (found.take(name), cube(bytes));
+        let worst = (&found - &expected).iter().fold(0.0_f32, |worst, v| worst.max(v.abs()));
+        assert!(worst <= TOLERANCE, "{name}: worst difference {worst}");
+    }
+}
+
 /// Reads the array `name` of a NumPy archive, `[1, x, y, z, 1]` of 32-bit floats, as x, y, z.
 fn npz(path: &PathBuf, name: &str) -> Array3<f32> {
     let mut archive = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();

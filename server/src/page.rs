@@ -126,7 +126,8 @@ fn measurements(report: &Report, zh: bool) -> String {
             format!("{:.1}", m.short_axis_mm),
             format!("{:.1}", m.max_diameter_3d_mm),
             format!("{:.0}", m.volume_mm3),
-            format!("{:.0}", m.mean_hu),
+            // Other modalities have no Hounsfield units.
+            if report.modality == "CT" { format!("{:.0}", m.mean_hu) } else { "–".to_owned() },
             format!("{:.2}", finding.confidence),
             format!("{:.1}, {:.1}, {:.1}", at.l, at.p, at.s),
         ])

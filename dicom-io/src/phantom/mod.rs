@@ -64,7 +64,7 @@ impl Default for Phantom {
     /// The patient of `foci demo`: small enough to be quick, large enough for both lungs and the liver.
     fn default() -> Self {
         Self {
-            seed: 1,
+            seed: 5,
             size: [256, 256, 140],
             spacing: Spacing { i: 1.4, j: 1.4, k: 2.5 },
             orientation: Orientation::Axial,
