@@ -69,7 +69,7 @@ impl Default for Phantom {
             spacing: Spacing { i: 1.4, j: 1.4, k: 2.5 },
             orientation: Orientation::Axial,
             reversed: false,
-            noise_hu: 14.0,
+            noise_hu: 7.0,
             nodules: 4,
             liver_lesions: 3,
             healthy: false,
