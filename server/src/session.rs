@@ -68,13 +68,41 @@ impl Stopwatch {
         }
     }
 
-    /// The stages and their seconds as one line of JSON.
+    /// The stages, in the order in which they first ended, and their seconds as one line of JSON. A stage
+    /// that came more than once has the sum.
     pub(crate) fn report(&self) -> String {
         self.stage("");
-        let seconds = |time: Duration| (time.as_secs_f64() * 1000.0).round() / 1000.0;
+        let mut sums: Vec<(&str, Duration)> = Vec::new();
         let state = self.state.borrow();
-        let stages: serde_json::Map<String, serde_json::Value> =
-            state.ended.iter().map(|(what, time)| (what.clone(), seconds(*time).into())).collect();
-        serde_json::Value::Object(stages).to_string()
+        for (what, time) in &state.ended {
+            match sums.iter_mut().find(|(known, _)| known == what) {
+                Some((_, sum)) => *sum += *time,
+                None => sums.push((what, *time)),
+            }
+        }
+        let seconds = |time: Duration| (time.as_secs_f64() * 1000.0).round() / 1000.0;
+        let stages: Vec<String> = sums
+            .iter()
+            .map(|(what, time)| format!("{}:{}", serde_json::json!(what), seconds(*time)))
+            .collect();
+        format!("{{{}}}", stages.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_that_comes_twice_is_summed_and_keeps_its_place() {
+        let watch = Stopwatch::start("read");
+        for stage in ["network", "outline", "network", "network"] {
+            watch.stage(stage);
+        }
+        let report = watch.report();
+        let stages: serde_json::Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(stages.as_object().unwrap().len(), 3, "{report}");
+        let at = |name: &str| report.find(name).unwrap();
+        assert!(at("read") < at("network") && at("network") < at("outline"), "{report}");
     }
 }
