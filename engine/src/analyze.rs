@@ -12,6 +12,7 @@ use crate::liver;
 use crate::lung::{self, Lungs};
 use crate::measure::measure;
 use crate::narrative::{Facts, Language, Narrative};
+use crate::part::bounding_box;
 use crate::prepare::{Prepared, prepare};
 use crate::report::{Examined, ModelRun, Provenance, Report, SCHEMA_VERSION};
 
@@ -186,7 +187,7 @@ impl Run<'_, '_> {
         let Some(lungs) = found else { return Ok(()) };
 
         // Only the box of the lungs: tiles begin at its corner, and there are fewer of them.
-        let Some((corner, shape)) = liver::bounding_box(lungs.mask.view()) else { return Ok(()) };
+        let Some((corner, shape)) = bounding_box(lungs.mask.view()) else { return Ok(()) };
         let corner = corner.map(|at| at.saturating_sub(CONTEXT_VOXELS));
         let end: [usize; 3] =
             std::array::from_fn(|a| (corner[a] + shape[a] + 2 * CONTEXT_VOXELS).min(grid.shape[a]));
@@ -250,7 +251,7 @@ impl Run<'_, '_> {
         let map = grid.geometry.index_map(&organ.grid.geometry);
         let inside = kernels::resample::resample_mask(&device, organ.mask.view(), grid.shape, &map, 0.5)?;
         let inside = morphology::dilate(&device, inside.view(), Neighbours::Eighteen, region.dilate_voxels)?;
-        let Some((corner, shape)) = liver::bounding_box(inside.view()) else { return Ok(()) };
+        let Some((corner, shape)) = bounding_box(inside.view()) else { return Ok(()) };
         let cut = s![
             corner[0]..corner[0] + shape[0],
             corner[1]..corner[1] + shape[1],
@@ -302,7 +303,7 @@ impl Run<'_, '_> {
         };
         let voxels = mask.iter().filter(|&&set| set).count();
         let volume_ml = voxels as f64 * grid.geometry.voxel_mm3() / 1000.0;
-        let Some((corner, shape)) = liver::bounding_box(mask.view()) else { return Ok(None) };
+        let Some((corner, shape)) = bounding_box(mask.view()) else { return Ok(None) };
         if volume_ml < SMALLEST_LIVER_ML {
             return Ok(None);
         }

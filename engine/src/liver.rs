@@ -45,19 +45,6 @@ pub(crate) fn largest_part(
     Ok(Some(morphology::dilate(device, core.view(), Neighbours::Eighteen, 1)?))
 }
 
-/// The box `corner..corner + shape` of the voxels set in `mask`; `None` if none is.
-pub(crate) fn bounding_box(mask: ArrayView3<'_, bool>) -> Option<([usize; 3], [usize; 3])> {
-    let mut low = [usize::MAX; 3];
-    let mut high = [0; 3];
-    for ((k, j, i), _) in mask.indexed_iter().filter(|(_, set)| **set) {
-        for (a, at) in [k, j, i].into_iter().enumerate() {
-            low[a] = low[a].min(at);
-            high[a] = high[a].max(at + 1);
-        }
-    }
-    (low[0] != usize::MAX).then(|| (low, std::array::from_fn(|a| high[a] - low[a])))
-}
-
 /// One lesion as the network sees it.
 pub(crate) struct Lesion {
     /// Its voxels on the source grid.

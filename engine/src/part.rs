@@ -50,20 +50,24 @@ pub(crate) fn part_at(
     Ok(Some(morphology::fill(device, only.view())?))
 }
 
+/// The box `corner..corner + shape` of the voxels set in `mask`; `None` if none is.
+pub(crate) fn bounding_box(mask: ArrayView3<'_, bool>) -> Option<([usize; 3], [usize; 3])> {
+    let mut low = [usize::MAX; 3];
+    let mut high = [0; 3];
+    for ((k, j, i), _) in mask.indexed_iter().filter(|(_, set)| **set) {
+        for (a, at) in [k, j, i].into_iter().enumerate() {
+            low[a] = low[a].min(at);
+            high[a] = high[a].max(at + 1);
+        }
+    }
+    (low[0] != usize::MAX).then(|| (low, std::array::from_fn(|a| high[a] - low[a])))
+}
+
 impl Mask {
     /// The same voxels in the smallest box that holds them.
     pub(crate) fn trimmed(self) -> Self {
-        let mut low = [usize::MAX; 3];
-        let mut high = [0; 3];
-        for ((k, j, i), _) in self.voxels.indexed_iter().filter(|(_, set)| **set) {
-            for (a, at) in [k, j, i].into_iter().enumerate() {
-                low[a] = low[a].min(at);
-                high[a] = high[a].max(at + 1);
-            }
-        }
-        if low[0] == usize::MAX {
-            return self;
-        }
+        let Some((low, shape)) = bounding_box(self.voxels.view()) else { return self };
+        let high: [usize; 3] = std::array::from_fn(|a| low[a] + shape[a]);
         let voxels = self.voxels.slice(s![low[0]..high[0], low[1]..high[1], low[2]..high[2]]).to_owned();
         Self { corner: std::array::from_fn(|a| self.corner[a] + low[a]), voxels }
     }

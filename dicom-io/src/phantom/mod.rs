@@ -126,22 +126,28 @@ impl Phantom {
         }
     }
 
-    fn lesions(&self, anatomy: &Anatomy) -> Vec<Lesion> {
-        if self.healthy {
+    /// The patient: the body, and what is in it.
+    fn patient(&self) -> (Anatomy, Vec<Lesion>) {
+        let anatomy = Anatomy::new(self.seed);
+        let lesions = if self.healthy {
             Vec::new()
         } else {
-            lesion::lesions(anatomy, self.seed, self.nodules, self.liver_lesions)
-        }
+            lesion::lesions(&anatomy, self.seed, self.nodules, self.liver_lesions)
+        };
+        (anatomy, lesions)
     }
 
     /// What is true, without drawing anything.
     pub fn truth(&self) -> Truth {
-        let anatomy = Anatomy::new(self.seed);
+        let (anatomy, lesions) = self.patient();
+        self.truth_of(&anatomy, &lesions)
+    }
+
+    fn truth_of(&self, anatomy: &Anatomy, lesions: &[Lesion]) -> Truth {
         let mut counts = [0; 2];
-        let lesions = self
-            .lesions(&anatomy)
+        let lesions = lesions
             .par_iter()
-            .map(|lesion| lesion.truth(&anatomy, String::new()))
+            .map(|lesion| lesion.truth(anatomy, String::new()))
             .collect::<Vec<_>>()
             .into_iter()
             .map(|truth| {
@@ -169,14 +175,11 @@ impl Phantom {
 
     /// The volume in Hounsfield units, and what is true about it. The same on every machine.
     pub fn render(&self) -> (Volume<i16>, Truth) {
-        let (volume, _) = self.drawn();
-        (volume, self.truth())
+        let (anatomy, lesions) = self.patient();
+        (self.drawn(&anatomy, &lesions), self.truth_of(&anatomy, &lesions))
     }
 
-    /// The volume, and the anatomy it was drawn from.
-    fn drawn(&self) -> (Volume<i16>, Anatomy) {
-        let anatomy = Anatomy::new(self.seed);
-        let lesions = self.lesions(&anatomy);
+    fn drawn(&self, anatomy: &Anatomy, lesions: &[Lesion]) -> Volume<i16> {
         let geometry = self.geometry();
         let [columns, rows, slices] = self.size;
         let place = |k: usize, j: usize, i: usize| -> Place {
@@ -220,7 +223,7 @@ impl Phantom {
                 for j in low[1]..high[1] {
                     for i in low[0]..high[0] {
                         let hu = &mut hu[j * columns + i];
-                        *hu = lesion.over(&anatomy, place(k, j, i), *hu);
+                        *hu = lesion.over(anatomy, place(k, j, i), *hu);
                     }
                 }
             }
@@ -229,7 +232,7 @@ impl Phantom {
                 *voxel = value.round().clamp(-1024.0, 3071.0) as i16;
             }
         });
-        (Volume { voxels, geometry }, anatomy)
+        Volume { voxels, geometry }
     }
 
     /// Noise of standard deviation 1 that neighbours in a slice partly share, as a scanner's kernel makes it.

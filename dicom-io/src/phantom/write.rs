@@ -25,20 +25,19 @@ impl Phantom {
     /// until then stays.
     pub fn write(&self, folder: &Path) -> Result<Truth, Error> {
         std::fs::create_dir_all(folder).map_err(Error::Write)?;
-        let (volume, _) = self.drawn();
-        let truth = self.truth();
+        let (volume, truth) = self.render();
         let recipe = format!("{self:?}");
         let uid = |parts: &[&str]| Uid::derived(&[&["phantom", recipe.as_str()], parts].concat());
+        let names = Names {
+            study: uid(&["study"]),
+            series: uid(&["series"]),
+            frame_of_reference: uid(&["frame of reference"]),
+        };
         let slices: Vec<_> = volume.voxels.outer_iter().collect();
         slices.into_par_iter().enumerate().try_for_each(|(k, slice)| {
             let number = if self.reversed { self.size[2] - k } else { k + 1 };
-            let names = Names {
-                study: uid(&["study"]),
-                series: uid(&["series"]),
-                frame_of_reference: uid(&["frame of reference"]),
-                instance: uid(&["instance", &k.to_string()]),
-            };
-            let dataset = self.slice(&volume.geometry, k, number, slice, &names);
+            let instance = uid(&["instance", &k.to_string()]);
+            let dataset = self.slice(&volume.geometry, k, number, slice, &names, &instance);
             ResultObject::complete(dataset).write(&folder.join(format!("CT{number:05}.dcm")))
         })?;
         let json = serde_json::to_vec_pretty(&truth).expect("truth is numbers and words");
@@ -53,6 +52,7 @@ impl Phantom {
         number: usize,
         hu: ArrayView2<'_, i16>,
         names: &Names,
+        instance: &Uid,
     ) -> Dataset {
         let [i, j, _] = geometry.axes();
         let position = geometry.to_lps(Ijk::new(0.0, 0.0, k as f64)).to_array();
@@ -66,7 +66,7 @@ impl Phantom {
             .text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192")
             .texts(tags::IMAGE_TYPE, VR::CS, &["ORIGINAL", "PRIMARY", if axial { "AXIAL" } else { "MPR" }])
             .text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE)
-            .uid(tags::SOP_INSTANCE_UID, &names.instance)
+            .uid(tags::SOP_INSTANCE_UID, instance)
             .text(tags::STUDY_DATE, VR::DA, "20260101")
             .text(tags::SERIES_DATE, VR::DA, "20260101")
             .text(tags::ACQUISITION_DATE, VR::DA, "20260101")
@@ -121,10 +121,9 @@ impl Phantom {
     }
 }
 
-/// The UIDs of one slice.
+/// The UIDs that all slices share.
 struct Names {
     study: Uid,
     series: Uid,
     frame_of_reference: Uid,
-    instance: Uid,
 }
