@@ -3,19 +3,37 @@
 //! One file for each command. Results go to stdout, one per line; progress and warnings to stderr. Only
 //! `main` prints errors. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+mod alert;
 mod analyze;
+mod archive;
 mod check;
+mod config;
 mod convert;
+mod delivery;
 mod demo;
+mod dicomweb;
+mod dimse;
+mod http;
 mod inspect;
+mod intake;
+mod jobs;
+mod log;
 mod models;
 mod nifti_file;
+mod node;
 mod output;
 mod page;
 mod phantom;
+mod plan;
 mod progress;
+mod pull;
 mod results;
+mod rules;
+mod serve;
 mod session;
+mod store;
+mod studies;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -46,6 +64,10 @@ enum Command {
     Phantom(phantom::Phantom),
     Models(models::Models),
     Check(check::Check),
+    Serve(serve::Serve),
+    Pull(pull::Pull),
+    #[command(hide = true)]
+    Worker(worker::Worker),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +79,9 @@ fn main() -> ExitCode {
         Command::Phantom(command) => command.run(),
         Command::Models(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Serve(command) => command.run(),
+        Command::Pull(command) => command.run(),
+        Command::Worker(command) => command.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,1 @@
+//! DICOM messages and associations as bytes: no sockets, no tasks, no files.

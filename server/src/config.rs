@@ -1,0 +1,419 @@
+//! The configuration of a node: one TOML file, typed, refused whole if anything in it is wrong.
+//!
+//! `foci.example.toml` describes every setting. What can only be seen by looking outside the file (does the
+//! certificate load, does the weights' hash match) is looked at by [`check`](crate::check).
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use ipnet::IpNet;
+use serde::Deserialize;
+
+/// Everything that a node is told.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The folder that holds images, results and the database.
+    pub(crate) data: PathBuf,
+    #[serde(default)]
+    pub(crate) dicom: Dicom,
+    #[serde(default)]
+    pub(crate) http: Http,
+    #[serde(default)]
+    pub(crate) studies: Studies,
+    #[serde(default)]
+    pub(crate) analysis: Analysis,
+    #[serde(default)]
+    pub(crate) delivery: Retry,
+    /// DICOM nodes that may call, be called, or both.
+    #[serde(default)]
+    pub(crate) peer: Vec<Peer>,
+    /// DICOMweb servers to pull from and push to.
+    #[serde(default)]
+    pub(crate) dicomweb: Vec<Web>,
+    /// Which models run on what, and where results go: the first that applies.
+    #[serde(default)]
+    pub(crate) rule: Vec<Rule>,
+    pub(crate) alert: Option<Alert>,
+}
+
+/// Our own DICOM node.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Dicom {
+    pub(crate) ae_title: String,
+    /// Where to listen without TLS; `None`: nowhere.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Lets `listen` be something else than this machine itself.
+    pub(crate) allow_plain: bool,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) limits: Limits,
+}
+
+/// DICOM over TLS: listening, and who we are when we call.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// Where to listen with TLS; `None`: the certificate is only for calling others.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Our certificate chain, PEM.
+    pub(crate) certificate: PathBuf,
+    /// Its private key, PEM.
+    pub(crate) key: PathBuf,
+    /// Those who signed the certificates of our peers, PEM. Who shows none of theirs is refused.
+    pub(crate) trusted: PathBuf,
+}
+
+/// How much a peer can take of us.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Associations at once, in all.
+    pub(crate) associations: usize,
+    /// Associations at once from one address.
+    pub(crate) associations_per_address: usize,
+    /// Connections that have not asked for an association yet. One more pushes out the oldest.
+    pub(crate) pending: usize,
+    /// The largest PDU that we take, bytes.
+    pub(crate) pdu_bytes: u32,
+    /// The largest object that we take, MiB.
+    pub(crate) object_mb: u64,
+    /// From the connection to the whole association request (ARTIM).
+    pub(crate) request_s: u64,
+    /// From the first byte of a message to its last.
+    pub(crate) message_s: u64,
+    /// Between two messages.
+    pub(crate) idle_s: u64,
+    /// From the first byte of an association to its last.
+    pub(crate) association_s: u64,
+}
+
+/// The web server: status page, API, DICOMweb.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Http {
+    /// `None`: none.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Lets `listen` be something else than this machine itself, without TLS: behind a proxy.
+    pub(crate) allow_plain: bool,
+    /// A file with the bearer token that every request must bring, but for /health and /ready.
+    pub(crate) token_file: Option<PathBuf>,
+    /// The largest STOW-RS request, MiB.
+    pub(crate) request_mb: u64,
+}
+
+/// When a study is complete, and how long its images are kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Studies {
+    /// A study is complete when nothing has come for it for so long.
+    pub(crate) stable_s: u64,
+    /// Images of finished studies are removed after so many days; results and log stay. `None`: never.
+    pub(crate) keep_images_days: Option<u32>,
+    /// With less than this free on the disk of `data`, senders are told A700H.
+    pub(crate) minimum_free_mb: u64,
+}
+
+/// How studies are analysed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Analysis {
+    /// Child processes that take whatever is next.
+    pub(crate) workers: usize,
+    /// Child processes that take emergencies only, so that none waits behind a long analysis.
+    pub(crate) emergency_workers: usize,
+    /// Threads of each.
+    pub(crate) threads: Option<usize>,
+    /// The address space of each, MiB.
+    pub(crate) memory_mb: u64,
+    /// How long one study may take.
+    pub(crate) deadline_s: u64,
+    /// A study is given up after so many tries.
+    pub(crate) attempts: u32,
+    /// The wait before the second try; it doubles with each.
+    pub(crate) retry_s: f64,
+    /// A lease not renewed for so long is taken back.
+    pub(crate) lease_s: f64,
+    /// What to put before the worker's command: `["nice", "-n", "10"]`, a container runtime.
+    pub(crate) wrapper: Vec<String>,
+}
+
+/// When to try a delivery again.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Retry {
+    /// Given up after so many tries.
+    pub(crate) attempts: u32,
+    /// The wait before the second try; it doubles with each.
+    pub(crate) first_s: f64,
+    /// And grows no longer than this.
+    pub(crate) most_s: f64,
+    /// How long to wait for the peer's word that it has committed to keep what was sent.
+    pub(crate) commitment_s: f64,
+}
+
+/// A DICOM node that may call us, be called, or both.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Peer {
+    /// What rules and commands call it.
+    pub(crate) name: String,
+    pub(crate) ae_title: String,
+    /// From where it may call; empty: from nowhere.
+    #[serde(default)]
+    pub(crate) addresses: Vec<Addresses>,
+    /// Whether it may store objects here; if not, it may only say C-ECHO and report storage commitment.
+    #[serde(default = "yes")]
+    pub(crate) may_store: bool,
+    /// The lane of what it sends, where no rule says otherwise.
+    #[serde(default)]
+    pub(crate) lane: Lane,
+    /// Where to call it; `None`: never.
+    pub(crate) host: Option<String>,
+    #[serde(default = "dicom_port")]
+    pub(crate) port: u16,
+    /// Whether to call it with TLS, and to refuse its calls without.
+    #[serde(default)]
+    pub(crate) tls: bool,
+    /// Whether to ask it to commit to what was sent.
+    #[serde(default)]
+    pub(crate) commitment: bool,
+    /// Whether to ask it (C-FIND) how many instances a study has, so that completeness need not be guessed.
+    #[serde(default)]
+    pub(crate) counts: bool,
+}
+
+/// A DICOMweb server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Web {
+    /// What rules and commands call it.
+    pub(crate) name: String,
+    /// The service's root: what `/studies` is put after.
+    pub(crate) url: String,
+    /// A file with the bearer token to bring.
+    pub(crate) token_file: Option<PathBuf>,
+    /// Those who signed its certificate, PEM, where the usual ones did not.
+    pub(crate) trusted: Option<PathBuf>,
+}
+
+/// What is done with studies of one kind.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) when: When,
+    /// The models to run; empty: the study is kept and not analysed.
+    #[serde(default)]
+    pub(crate) models: Vec<String>,
+    /// Names of peers and DICOMweb servers.
+    #[serde(default)]
+    pub(crate) send_to: Vec<String>,
+    /// Otherwise the sender's.
+    pub(crate) lane: Option<Lane>,
+    #[serde(default)]
+    pub(crate) language: Language,
+}
+
+/// All that must hold of one series for a rule to apply to it. What is not given is not asked.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct When {
+    /// The peer that sent the study, by name; `stow` for what came over the web, `pull` for what was pulled.
+    pub(crate) sender: Vec<String>,
+    pub(crate) modality: Vec<String>,
+    /// A regular expression on Body Part Examined.
+    pub(crate) body_part: Option<Pattern>,
+    /// A regular expression on Series Description.
+    pub(crate) series_description: Option<Pattern>,
+    /// Regular expressions on further attributes, by keyword or by `gggg,eeee`.
+    pub(crate) tags: BTreeMap<String, Pattern>,
+    /// At least so many images.
+    pub(crate) minimum_images: Option<usize>,
+}
+
+/// Whom to tell of a critical finding at once.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Alert {
+    /// Gets a POST with the finding as JSON.
+    pub(crate) url: String,
+    /// A file with the bearer token to bring.
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// What goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Lane {
+    Emergency,
+    #[default]
+    Normal,
+    Bulk,
+}
+
+/// The language of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize)]
+pub(crate) enum Language {
+    #[default]
+    #[serde(rename = "en")]
+    English,
+    #[serde(rename = "zh")]
+    Chinese,
+}
+
+/// One address (`10.0.0.7`) or a network (`10.0.0.0/24`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Addresses(IpNet);
+
+/// A regular expression that was compiled when the configuration was read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Pattern(pub(crate) regex::Regex);
+
+impl Config {
+    /// Reads the file at `path` and checks what it says, as far as it says it itself.
+    ///
+    /// # Errors
+    ///
+    /// Says which setting is wrong, on which line where TOML knows it, and what would be right.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
+        let config: Self = toml::from_str(&text)
+            .with_context(|| format!("the configuration {} is wrong", path.display()))?;
+        Ok(config)
+    }
+
+    /// The peer of this name.
+    pub(crate) fn peer(&self, name: &str) -> Option<&Peer> {
+        self.peer.iter().find(|peer| peer.name == name)
+    }
+
+    /// The DICOMweb server of this name.
+    pub(crate) fn web(&self, name: &str) -> Option<&Web> {
+        self.dicomweb.iter().find(|web| web.name == name)
+    }
+}
+
+impl Retry {
+    /// How long to wait after the try number `attempt` (from 1) failed.
+    pub(crate) fn wait(&self, attempt: u32) -> Duration {
+        let doubled = self.first_s * 2f64.powi(attempt.saturating_sub(1).min(60) as i32);
+        Duration::from_secs_f64(doubled.min(self.most_s).max(0.0))
+    }
+}
+
+impl Addresses {
+    /// Whether `address` is one of these; IPv4 written as IPv6 counts as IPv4.
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
+    }
+}
+
+impl TryFrom<String> for Addresses {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let one = text.parse::<IpAddr>().map(IpNet::from).ok();
+        let net = one.or_else(|| text.parse::<IpNet>().ok());
+        net.map(Self).ok_or_else(|| format!("{text:?} is no address (10.0.0.7) and no network (10.0.0.0/24)"))
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        regex::Regex::new(&text).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl From<Language> for engine::Language {
+    fn from(language: Language) -> Self {
+        match language {
+            Language::English => Self::English,
+            Language::Chinese => Self::Chinese,
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn dicom_port() -> u16 {
+    104
+}
+
+impl Default for Dicom {
+    fn default() -> Self {
+        Self {
+            ae_title: "FOCI".to_owned(),
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 11112))),
+            allow_plain: false,
+            tls: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            associations: 64,
+            associations_per_address: 64,
+            pending: 512,
+            pdu_bytes: 128 << 10,
+            object_mb: 2048,
+            request_s: 10,
+            message_s: 120,
+            idle_s: 60,
+            association_s: 4 * 3600,
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 8080))),
+            allow_plain: false,
+            token_file: None,
+            request_mb: 2048,
+        }
+    }
+}
+
+impl Default for Studies {
+    fn default() -> Self {
+        Self { stable_s: 30, keep_images_days: Some(7), minimum_free_mb: 2048 }
+    }
+}
+
+impl Default for Analysis {
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            emergency_workers: 1,
+            threads: None,
+            memory_mb: 16 << 10,
+            deadline_s: 1800,
+            attempts: 3,
+            retry_s: 10.0,
+            lease_s: 30.0,
+            wrapper: Vec::new(),
+        }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: 20, first_s: 5.0, most_s: 3600.0, commitment_s: 600.0 }
+    }
+}

@@ -1,0 +1,1 @@
+//! Other DICOMweb servers: QIDO-RS, WADO-RS, STOW-RS.

@@ -1,0 +1,1 @@
+//! One association: PDUs over a socket, with deadlines.

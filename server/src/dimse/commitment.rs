@@ -1,0 +1,1 @@
+//! Storage commitment: asking peers to promise to keep what they got.

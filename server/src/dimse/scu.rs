@@ -1,0 +1,1 @@
+//! What we ask of peers: store, find, move, get.

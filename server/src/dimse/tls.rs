@@ -1,0 +1,1 @@
+//! DICOM over TLS: certificates loaded, both sides known to each other.

@@ -1,0 +1,1 @@
+//! The log: JSON lines on stderr, UIDs and numbers only.

@@ -1,0 +1,1 @@
+//! Which rule applies to a study, and why.

@@ -1,0 +1,135 @@
+//! What a node must not forget: one SQLite database, all SQL of the program, behind one type.
+//!
+//! One connection writes, several read, so that a page never waits for a study and no write meets another.
+//! A write is on the disk when its call returns (write-ahead log, `synchronous=FULL`). Each file here holds
+//! the statements of one noun. The SQL is kept to what PostgreSQL understands too.
+
+pub(crate) mod instances;
+pub(crate) mod jobs;
+pub(crate) mod outbox;
+pub(crate) mod studies;
+pub(crate) mod views;
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use dicom_io::Uid;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+
+/// The version of the tables in `schema.sql`.
+const VERSION: i64 = 1;
+
+/// How long a statement waits for another program that holds the database.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// Pages may wait for each other, not for these.
+const READERS: u32 = 4;
+
+/// Milliseconds since 1970, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Time(pub(crate) i64);
+
+/// The database of a node.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    /// One connection: writes follow each other.
+    write: SqlitePool,
+    read: SqlitePool,
+}
+
+impl Store {
+    /// Opens the database `foci.db` in `folder`, or makes it.
+    ///
+    /// # Errors
+    ///
+    /// If a newer version of Foci made it, if it is damaged, or if it cannot be opened or written.
+    pub(crate) async fn open(folder: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(folder.join("foci.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let pool = |connections| {
+            SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None)
+        };
+        let write = pool(1).connect_with(options.clone()).await.context("the database cannot be opened")?;
+        let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&write).await?;
+        match version {
+            VERSION => {}
+            0 => {
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await?;
+                sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {VERSION}")))
+                    .execute(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+            }
+            newer if newer > VERSION => bail!(
+                "the database was made by a newer version of foci (its tables are version {newer}, this \
+                 program knows {VERSION}): run that version, or restore a backup"
+            ),
+            odd => bail!("the database has tables of version {odd}, which no foci made"),
+        }
+        let read = pool(READERS).connect_with(options).await.context("the database cannot be opened")?;
+        Ok(Self { write, read })
+    }
+
+    /// Starts a transaction that holds the database from the start, so that it cannot fail half-way for
+    /// want of the lock.
+    async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
+        self.write.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Waits for what is under way and closes the database.
+    pub(crate) async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
+
+impl Time {
+    /// Now, by the clock of this machine.
+    pub(crate) fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(since.as_millis().try_into().unwrap_or(i64::MAX))
+    }
+}
+
+impl std::ops::Add<Duration> for Time {
+    type Output = Self;
+
+    fn add(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(wait.as_millis().try_into().unwrap_or(i64::MAX)))
+    }
+}
+
+/// A UID as it stands in the database, where nothing but UIDs was written.
+fn uid(text: &str) -> Uid {
+    Uid::parse(text).expect("only UIDs are written where UIDs stand")
+}
+
+/// Notes what happened, within the transaction in which it happens.
+async fn note(
+    transaction: &mut Transaction<'_, Sqlite>,
+    at: Time,
+    study: Option<&Uid>,
+    job: Option<i64>,
+    what: &str,
+    detail: &str,
+) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO event (at, study_uid, job_id, what, detail) VALUES ($1, $2, $3, $4, $5)")
+        .bind(at.0)
+        .bind(study.map(Uid::as_str))
+        .bind(job)
+        .bind(what)
+        .bind(detail)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! Studies: receiving, complete, planned.
