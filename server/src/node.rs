@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
+use crate::archive::Archive;
 use crate::config::Config;
 use crate::store::Store;
 
@@ -12,6 +13,7 @@ use crate::store::Store;
 pub(crate) struct Node {
     pub(crate) config: Config,
     pub(crate) store: Store,
+    pub(crate) archive: Archive,
     pub(crate) wake: Wake,
 }
 
@@ -20,6 +22,8 @@ pub(crate) struct Node {
 pub(crate) struct Wake {
     /// An image came, or a study was said to be complete.
     pub(crate) studies: Notify,
+    /// A study is complete.
+    pub(crate) plans: Notify,
     /// A job was queued.
     pub(crate) jobs: Notify,
     /// Results or alerts are to be delivered.
@@ -52,6 +56,7 @@ impl Stop {
 impl Node {
     /// A node with this configuration and memory.
     pub(crate) fn new(config: Config, store: Store) -> Arc<Self> {
-        Arc::new(Self { config, store, wake: Wake::default() })
+        let archive = Archive::new(&config.data, config.studies.minimum_free_mb);
+        Arc::new(Self { config, store, archive, wake: Wake::default() })
     }
 }
