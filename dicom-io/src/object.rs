@@ -245,7 +245,7 @@ fn digest(object: &InMemDicomObject) -> String {
 }
 
 /// Implementation Class UID of Foci: derived, the same for all versions.
-fn implementation() -> Uid {
+pub(crate) fn implementation() -> Uid {
     Uid::derived(&["implementation class"])
 }
 
