@@ -8,6 +8,7 @@ mod elements;
 mod error;
 pub mod geometry;
 mod header;
+pub mod identity;
 mod instance;
 pub mod net;
 pub mod object;
