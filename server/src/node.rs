@@ -20,6 +20,8 @@ pub(crate) struct Node {
 pub(crate) struct Wake {
     /// An image came, or a study was said to be complete.
     pub(crate) studies: Notify,
+    /// A study is complete.
+    pub(crate) plans: Notify,
     /// A job was queued.
     pub(crate) jobs: Notify,
     /// Results or alerts are to be delivered.
