@@ -6,6 +6,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::archive::Archive;
 use crate::config::Config;
+use crate::jobs::Progress;
 use crate::store::Store;
 
 /// A running node: its configuration, its memory, and who is to be woken when something happened.
@@ -15,6 +16,8 @@ pub(crate) struct Node {
     pub(crate) store: Store,
     pub(crate) archive: Archive,
     pub(crate) wake: Wake,
+    /// How far the jobs at work are.
+    pub(crate) progress: Progress,
 }
 
 /// Parts that look every few seconds look at once when they are woken.
@@ -57,6 +60,6 @@ impl Node {
     /// A node with this configuration and memory.
     pub(crate) fn new(config: Config, store: Store) -> Arc<Self> {
         let archive = Archive::new(&config.data, config.studies.minimum_free_mb);
-        Arc::new(Self { config, store, archive, wake: Wake::default() })
+        Arc::new(Self { config, store, archive, wake: Wake::default(), progress: Progress::default() })
     }
 }
