@@ -321,7 +321,7 @@ token_file = "nowhere.token"
     );
     let (lines, content) = checked(&scene, &text);
     has(&lines, "wrong data ");
-    has(&lines, &format!("note dicom.listen 127.0.0.1:{port} is in use: by this node if it runs"));
+    has(&lines, &format!("wrong dicom.listen 127.0.0.1:{port} is in use by another program"));
     has(&lines, "wrong http.listen 192.0.2.1:8080 is no address of this machine");
     has(&lines, "wrong dicom.tls dicom.tls.certificate = ");
     has(&lines, "wrong dicomweb the DICOMweb server cloud: the token file ");
@@ -360,6 +360,46 @@ fn a_database_of_a_newer_version_is_left_alone() {
     let (status, said) = not_started(&scene, FREE);
     assert_eq!((status, said), (Some(1), format!("foci: {sentence}\n")));
     assert_eq!(fs::read(&file).unwrap(), bytes);
+}
+
+#[test]
+fn a_node_that_runs_may_be_checked() {
+    let scene = Scene::new();
+    let node = Node::start(&scene, &common::node::config(&scene, FREE));
+    let dicom = format!("127.0.0.1:{}", node.dicom);
+    let (lines, content) = checked(&scene, &FREE.replacen("127.0.0.1:0", &dicom, 1));
+    has(&lines, "ok database version 1");
+    has(&lines, &format!("ok dicom.listen {dicom} is in use, and this node runs"));
+    assert!(content, "{lines:#?}");
+    // And a second one on the same folder does not start.
+    let (status, said) = not_started(&scene, FREE);
+    assert_eq!(status, Some(1));
+    assert!(
+        said.contains(" belongs to a foci serve that is running: end that one first, or give "),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1);
+    node.stop();
+}
+
+#[test]
+fn a_port_in_use_and_a_wrong_certificate_are_one_sentence_each() {
+    let scene = Scene::new();
+    let (_listener, port) = taken();
+    let (status, said) =
+        not_started(&scene, &format!("dicom.listen = \"127.0.0.1:{port}\"\nhttp.listen = \"off\"\n"));
+    let sentence = format!(
+        "foci: dicom.listen = \"127.0.0.1:{port}\": another program listens on that port: stop it, or choose another \
+         port\n"
+    );
+    assert_eq!((status, said), (Some(1), sentence));
+
+    fs::write(scene.path("foci.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        .unwrap();
+    let tls = "[dicom.tls]\ncertificate = \"foci.pem\"\nkey = \"nowhere.key\"\ntrusted = \"foci.pem\"\n";
+    let (status, said) = not_started(&scene, &(FREE.to_owned() + tls));
+    let path = scene.path("nowhere.key");
+    assert_eq!((status, said), (Some(1), format!("foci: dicom.tls.key = {path:?}: there is no such file\n")));
 }
 
 /// How `foci serve` ends that cannot start, and what it says.

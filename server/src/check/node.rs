@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::{Lines, free_bytes};
+use crate::archive::Archive;
 use crate::config::Config;
 use crate::dicomweb::client;
 use crate::dimse::tls::Identity;
@@ -75,7 +76,7 @@ async fn database(config: &Config, lines: &mut Lines) -> Result<()> {
     }
 }
 
-/// Each is bound and let go.
+/// Each is bound and let go, but for those of the node itself.
 fn ports(config: &Config, lines: &mut Lines) -> Result<()> {
     let tls = config.dicom.tls.as_ref().and_then(|tls| tls.listen);
     let sockets = [
@@ -85,20 +86,23 @@ fn ports(config: &Config, lines: &mut Lines) -> Result<()> {
     ];
     for (setting, address) in sockets {
         if let Some(address) = address {
-            port(setting, address, lines)?;
+            port(setting, address, Archive::is_held(&config.data), lines)?;
         }
     }
     Ok(())
 }
 
-fn port(setting: &str, address: SocketAddr, lines: &mut Lines) -> Result<()> {
+fn port(setting: &str, address: SocketAddr, is_running: bool, lines: &mut Lines) -> Result<()> {
     use std::io::ErrorKind;
     match TcpListener::bind(address) {
         Ok(_) => lines.ok(setting, format!("{address} is free")),
         Err(error) => match error.kind() {
-            ErrorKind::AddrInUse => lines.note(
+            ErrorKind::AddrInUse if is_running => {
+                lines.ok(setting, format!("{address} is in use, and this node runs"))
+            }
+            ErrorKind::AddrInUse => lines.wrong(
                 setting,
-                format!("{address} is in use: by this node if it runs, or else by another program"),
+                format!("{address} is in use by another program: stop that, or choose another port"),
             ),
             ErrorKind::AddrNotAvailable => {
                 lines.wrong(setting, format!("{address} is no address of this machine"))
