@@ -81,7 +81,8 @@ CREATE TABLE job (
     ended_at         BIGINT,
     UNIQUE (study_uid, revision, models_key)
 );
-CREATE INDEX job_next ON job (state, lane, id);
+-- With not_before: jobs that wait for their next try are passed over within the index.
+CREATE INDEX job_next ON job (state, lane, id, not_before);
 
 CREATE TABLE result (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
