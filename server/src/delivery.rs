@@ -14,7 +14,8 @@ use tracing::{info, warn};
 
 use crate::config::Peer;
 use crate::dicomweb::client::{self, Web};
-use crate::dimse::{commitment, scu};
+use crate::dimse::commitment;
+use crate::dimse::scu::Storing;
 use crate::node::{Node, Stop};
 use crate::store::Time;
 use crate::store::commitments::Asked;
@@ -60,7 +61,8 @@ async fn begin(node: &Node, destinations: &[Destination]) -> sqlx::Result<()> {
         if !destinations.iter().any(|destination| destination.name == name) {
             warn!(
                 destination = name,
-                count, "results wait for a destination that the configuration no longer names"
+                count,
+                "results wait for a destination that the configuration no longer names, or cannot call"
             );
         }
     }
@@ -172,9 +174,9 @@ impl Destination {
         outcomes: &mut [Outcome],
         stop: &Stop,
     ) -> Option<String> {
-        let classes: Vec<_> = delivery.objects.iter().map(|object| &object.sop_class_uid).collect();
-        let mut sender = match scu::Sender::connect(&self.node, peer, &classes).await {
-            Ok(sender) => sender,
+        let classes = delivery.objects.iter().map(|object| &object.sop_class_uid);
+        let mut storing = match Storing::begin(&self.node, peer, classes).await {
+            Ok(storing) => storing,
             Err(error) => return Some(error.to_string()),
         };
         for (object, outcome) in delivery.objects.iter().zip(outcomes) {
@@ -188,7 +190,7 @@ impl Destination {
                     continue;
                 }
             };
-            match sender.store(&object.sop_class_uid, &object.sop_instance_uid, &bytes).await {
+            match storing.store(&object.sop_class_uid, &object.sop_instance_uid, &bytes).await {
                 Ok(answered) => *outcome = answered,
                 Err(error) => {
                     *outcome = Outcome::Failed(error.to_string());
@@ -196,7 +198,7 @@ impl Destination {
                 }
             }
         }
-        sender.release().await;
+        storing.end().await;
         None
     }
 
@@ -234,7 +236,9 @@ impl Destination {
             .map_err(|error| Outcome::Failed(format!("the stored result cannot be read: {error}")))?;
         let found = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         if found != sha256 {
-            return Err(Outcome::Refused("the stored result is damaged: restore it from a backup".to_owned()));
+            return Err(Outcome::Refused(
+                "the stored result is damaged: restore it from a backup".to_owned(),
+            ));
         }
         Ok(bytes)
     }
@@ -243,8 +247,11 @@ impl Destination {
     fn tell(&self, delivery: &Delivery, outcomes: &[Outcome], round: &Round, now: Time) {
         let (study, job, destination) = (&delivery.study, delivery.job, &self.name);
         let name = || destination.clone();
-        metrics::gauge!("foci_destination_up", "destination" => name())
-            .set(if round.wrong.is_some() { 0.0 } else { 1.0 });
+        metrics::gauge!("foci_destination_up", "destination" => name()).set(if round.wrong.is_some() {
+            0.0
+        } else {
+            1.0
+        });
         if let Some(reason) = &round.wrong {
             metrics::counter!("foci_destination_failures_total", "destination" => name()).increment(1);
             warn!(%study, job, destination, reason, "delivery waits");
@@ -290,10 +297,6 @@ impl Destination {
                 warn!(%study, destination, reason, "storage commitment was not taken");
                 "refused"
             }
-            Asked::Unsupported => {
-                warn!(%study, destination, "the peer does not do storage commitment: set commitment = false");
-                "unsupported"
-            }
             Asked::Unreachable(reason) => {
                 warn!(%study, destination, reason, "storage commitment could not be asked for");
                 "unreachable"
@@ -307,4 +310,3 @@ impl Destination {
 fn until(then: Time) -> Duration {
     Duration::from_millis(u64::try_from(then.0 - Time::now().0).unwrap_or(0))
 }
-

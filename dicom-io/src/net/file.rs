@@ -29,7 +29,10 @@ pub fn data_set<'a>(file: &'a [u8], transfer_syntax: &Uid) -> Result<Cow<'a, [u8
     let written = Uid::parse(table.transfer_syntax()).map_err(|_| Error::Malformed("no transfer syntax"))?;
     if written == *transfer_syntax {
         let length = table.information_group_length as usize;
-        return meta.get(GROUP_LENGTH + length..).map(Cow::Borrowed).ok_or(Error::Malformed("a cut off file"));
+        return meta
+            .get(GROUP_LENGTH + length..)
+            .map(Cow::Borrowed)
+            .ok_or(Error::Malformed("a cut off file"));
     }
     if !classes::is_plain(&written) || !classes::is_plain(transfer_syntax) {
         return Err(Error::Malformed("an object that cannot be had in this transfer syntax"));
@@ -37,7 +40,9 @@ pub fn data_set<'a>(file: &'a [u8], transfer_syntax: &Uid) -> Result<Cow<'a, [u8
     let syntax = TransferSyntaxRegistry.get(transfer_syntax.as_str()).expect("every plain one is known");
     let object = from_reader(file).map_err(|_| Error::Malformed("no DICOM file"))?;
     let mut bytes = Vec::new();
-    object.write_dataset_with_ts(&mut bytes, syntax).map_err(|_| Error::Malformed("it cannot be rewritten"))?;
+    object
+        .write_dataset_with_ts(&mut bytes, syntax)
+        .map_err(|_| Error::Malformed("it cannot be rewritten"))?;
     Ok(Cow::Owned(bytes))
 }
 

@@ -96,14 +96,21 @@ impl Storing {
     /// # Errors
     ///
     /// If the association has ended with it.
-    pub(crate) async fn store(&mut self, class: &Uid, instance: &Uid, file: &[u8]) -> Result<Outcome, Failure> {
+    pub(crate) async fn store(
+        &mut self,
+        class: &Uid,
+        instance: &Uid,
+        file: &[u8],
+    ) -> Result<Outcome, Failure> {
         let syntaxes = [EXPLICIT_LE, IMPLICIT_LE].map(classes::of_the_standard);
         let agreed = syntaxes.iter().find_map(|syntax| {
             self.association.context_for(class, syntax).map(|context| (context.id, syntax))
         });
         let Some((context, syntax)) = agreed else {
             let name = classes::class_name(class).unwrap_or("its class");
-            return Ok(Outcome::Refused(format!("the peer does not take {name} (presentation context refused)")));
+            return Ok(Outcome::Refused(format!(
+                "the peer does not take {name} (presentation context refused)"
+            )));
         };
         let data = match file::data_set(file, syntax) {
             Ok(data) => data,
@@ -186,7 +193,8 @@ impl Finding {
             .matching("StudyInstanceUID", study.as_str())
             .asking("NumberOfStudyRelatedInstances");
         let found = self.find(&query).await?;
-        let Some(found) = found.iter().find(|found| found.uid("StudyInstanceUID").as_ref() == Some(study)) else {
+        let Some(found) = found.iter().find(|found| found.uid("StudyInstanceUID").as_ref() == Some(study))
+        else {
             return Ok(None);
         };
         if let Some(count) = found.number("NumberOfStudyRelatedInstances") {
@@ -363,13 +371,17 @@ async fn classes_of(node: &Node, peer: &Peer, study: &Uid) -> Vec<Uid> {
         Ok::<_, Error>(instances)
     };
     let classes: BTreeSet<Uid> = asked.await.unwrap_or_default().into_iter().flatten().collect();
-    if classes.is_empty() { classes::storage().filter(classes::is_image).collect() } else { classes.into_iter().collect() }
+    if classes.is_empty() {
+        classes::storage().filter(classes::is_image).collect()
+    } else {
+        classes.into_iter().collect()
+    }
 }
 
 /// What to propose to fetch objects of `classes`: where there is room, each transfer syntax by itself, so
 /// that the peer can send each object as it is.
 fn proposals(classes: &[Uid]) -> Vec<Proposal> {
-    let syntaxes: Vec<String> = classes::transfer_syntaxes().map(|uid| uid.as_str().to_owned()).collect();
+    let syntaxes: Vec<String> = classes::syntaxes().map(|uid| uid.as_str().to_owned()).collect();
     let syntaxes: Vec<&str> = syntaxes.iter().map(String::as_str).collect();
     let mut proposals = vec![Proposal::new(classes::GET, &[EXPLICIT_LE, IMPLICIT_LE])];
     let each = if classes.len() * syntaxes.len() < MOST_CONTEXTS { 1 } else { syntaxes.len() };
