@@ -256,6 +256,11 @@ impl<'a> Elements<'a> {
         self.get(tag).map(|element| element.value).filter(|value| !value.is_empty())
     }
 
+    /// The value representation (blank in implicit syntaxes) and the bytes of an element that is there.
+    pub(crate) fn value(&self, tag: Tag) -> Option<([u8; 2], &'a [u8])> {
+        self.get(tag).map(|element| (element.vr, element.value))
+    }
+
     /// The text of an element that holds ASCII, without padding; `None` when empty.
     pub(crate) fn text(&self, tag: Tag) -> Option<&'a str> {
         ascii(self.bytes(tag)?)
