@@ -24,15 +24,11 @@ const GROUP_LENGTH: usize = 4 + 12;
 ///
 /// If it is no DICOM file, or not to be had in this transfer syntax without changing the image.
 pub fn data_set<'a>(file: &'a [u8], transfer_syntax: &Uid) -> Result<Cow<'a, [u8]>, Error> {
-    let meta = file.get(PREAMBLE..).ok_or(Error::Malformed("no DICOM file"))?;
-    let table = FileMetaTable::from_reader(meta).map_err(|_| Error::Malformed("no DICOM file"))?;
-    let written = Uid::parse(table.transfer_syntax()).map_err(|_| Error::Malformed("no transfer syntax"))?;
+    let meta = meta(file)?;
+    let written = Uid::parse(meta.transfer_syntax()).map_err(|_| Error::Malformed("no transfer syntax"))?;
     if written == *transfer_syntax {
-        let length = table.information_group_length as usize;
-        return meta
-            .get(GROUP_LENGTH + length..)
-            .map(Cow::Borrowed)
-            .ok_or(Error::Malformed("a cut off file"));
+        let start = PREAMBLE + GROUP_LENGTH + meta.information_group_length as usize;
+        return file.get(start..).map(Cow::Borrowed).ok_or(Error::Malformed("a cut off file"));
     }
     if !classes::is_plain(&written) || !classes::is_plain(transfer_syntax) {
         return Err(Error::Malformed("an object that cannot be had in this transfer syntax"));
@@ -44,6 +40,21 @@ pub fn data_set<'a>(file: &'a [u8], transfer_syntax: &Uid) -> Result<Cow<'a, [u8
         .write_dataset_with_ts(&mut bytes, syntax)
         .map_err(|_| Error::Malformed("it cannot be rewritten"))?;
     Ok(Cow::Owned(bytes))
+}
+
+/// SOP Instance UID of the object in the DICOM file `file`.
+///
+/// # Errors
+///
+/// If it is no DICOM file.
+pub fn instance_uid(file: &[u8]) -> Result<Uid, Error> {
+    Uid::parse(meta(file)?.media_storage_sop_instance_uid())
+        .map_err(|_| Error::Malformed("no SOP Instance UID"))
+}
+
+fn meta(file: &[u8]) -> Result<FileMetaTable, Error> {
+    let meta = file.get(PREAMBLE..).ok_or(Error::Malformed("no DICOM file"))?;
+    FileMetaTable::from_reader(meta).map_err(|_| Error::Malformed("no DICOM file"))
 }
 
 #[cfg(test)]
@@ -76,6 +87,7 @@ mod tests {
         let explicit = Uid::parse(classes::EXPLICIT_LE).unwrap();
         let bytes = data_set(&file, &explicit).unwrap();
         assert!(matches!(bytes, Cow::Borrowed(_)));
+        assert_eq!(instance_uid(&file).unwrap().as_str(), "1.2.3");
         assert_eq!(bytes[..8], *b"\x08\x00\x16\x00UI\x1a\x00");
         assert!(bytes.ends_with(b"\x08\x00\x60\x00CS\x02\x00CT"));
 
