@@ -8,6 +8,7 @@ mod error;
 pub mod geometry;
 mod header;
 mod instance;
+pub mod json;
 pub mod net;
 pub mod object;
 pub mod phantom;
