@@ -7,6 +7,7 @@ mod elements;
 mod error;
 pub mod geometry;
 mod header;
+pub mod identity;
 mod instance;
 pub mod json;
 pub mod net;

@@ -4,6 +4,8 @@
 //! A write is on the disk when its call returns (write-ahead log, `synchronous=FULL`). Each file here holds
 //! the statements of one noun. The SQL is kept to what PostgreSQL understands too.
 
+pub(crate) mod alerts;
+pub(crate) mod commitments;
 pub(crate) mod instances;
 pub(crate) mod jobs;
 pub(crate) mod outbox;
