@@ -10,6 +10,8 @@ mod problem;
 mod qido;
 pub(crate) mod server;
 mod stow;
+#[cfg(test)]
+mod tests;
 mod wado;
 
 use crate::intake::{Announced, Intake, Kept, Refused, Sender};
