@@ -160,7 +160,7 @@ impl Encoding {
 }
 
 /// The VRs with a 16-bit length; all others, present and future, have 32 bits (PS3.5 7.1.2).
-fn has_short_length(vr: [u8; 2]) -> bool {
+pub(crate) fn has_short_length(vr: [u8; 2]) -> bool {
     const SHORT: [&[u8; 2]; 21] = [
         b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH",
         b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US",
@@ -200,7 +200,7 @@ impl<'a> Elements<'a> {
     }
 
     /// The elements in `bytes`, all of it.
-    fn parse(bytes: &'a [u8], encoding: Encoding) -> Result<Self, Broken> {
+    pub(crate) fn parse(bytes: &'a [u8], encoding: Encoding) -> Result<Self, Broken> {
         let mut found = Self::none(encoding);
         match found.extend(bytes, 0, bytes.len()) {
             Ok(None) => Ok(found),
@@ -254,6 +254,11 @@ impl<'a> Elements<'a> {
     /// The bytes of an element that is there and not empty.
     pub(crate) fn bytes(&self, tag: Tag) -> Option<&'a [u8]> {
         self.get(tag).map(|element| element.value).filter(|value| !value.is_empty())
+    }
+
+    /// The value representation (blank in implicit syntaxes) and the bytes of an element that is there.
+    pub(crate) fn value(&self, tag: Tag) -> Option<([u8; 2], &'a [u8])> {
+        self.get(tag).map(|element| (element.vr, element.value))
     }
 
     /// The text of an element that holds ASCII, without padding; `None` when empty.

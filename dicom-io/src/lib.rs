@@ -2,6 +2,7 @@
 //!
 //! Everything that knows a tag lives here. What the voxels mean is the engine's business.
 
+mod attribute;
 mod codestream;
 mod elements;
 mod error;
@@ -28,6 +29,7 @@ pub mod units;
 pub mod volume;
 mod warning;
 
+pub use attribute::{Attribute, NotAnAttribute};
 pub use error::Error;
 pub use geometry::{Geometry, Ijk, Lps, Spacing};
 pub use instance::Instance;

@@ -13,6 +13,7 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::{Store, Time, note, uid};
 use crate::config::{Lane, Language};
+use crate::results::{ObjectUids, ResultKind};
 
 /// However often a job has failed, the wait before its next try is no longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -97,27 +98,6 @@ pub(crate) struct NewResult {
     pub(crate) object: Option<ObjectUids>,
 }
 
-/// Which DICOM object a file is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ObjectUids {
-    pub(crate) sop_class: Uid,
-    pub(crate) sop_instance: Uid,
-    pub(crate) series: Uid,
-}
-
-/// What a file is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ResultKind {
-    Sr,
-    Seg,
-    KeyImage,
-    Findings,
-    Report,
-    Page,
-    Picture,
-}
-
 /// A critical finding to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewAlert {
@@ -125,21 +105,6 @@ pub(crate) struct NewAlert {
     pub(crate) finding: usize,
     /// The JSON that is posted.
     pub(crate) body: String,
-}
-
-impl ResultKind {
-    /// How it is called in the database and in messages.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Sr => "sr",
-            Self::Seg => "seg",
-            Self::KeyImage => "key_image",
-            Self::Findings => "findings",
-            Self::Report => "report",
-            Self::Page => "page",
-            Self::Picture => "picture",
-        }
-    }
 }
 
 impl Fate {
@@ -293,9 +258,9 @@ impl Store {
             .bind(&result.file)
             .bind(&result.sha256)
             .bind(i64::try_from(result.bytes).unwrap_or(i64::MAX))
-            .bind(object.map(|object| object.sop_class.as_str()))
-            .bind(object.map(|object| object.sop_instance.as_str()))
-            .bind(object.map(|object| object.series.as_str()))
+            .bind(object.map(|object| &object.sop_class_uid))
+            .bind(object.map(|object| &object.sop_instance_uid))
+            .bind(object.map(|object| &object.series_uid))
             .fetch_one(&mut *transaction)
             .await?;
             if object.is_none() {

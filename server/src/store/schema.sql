@@ -20,6 +20,7 @@ CREATE TABLE study (
     images_purged_at BIGINT
 );
 CREATE INDEX study_by_time ON study (state, last_at);
+CREATE INDEX study_unplanned ON study (lane, complete_at) WHERE planned < revision;
 
 CREATE TABLE instance (
     sop_instance_uid TEXT PRIMARY KEY,

@@ -83,9 +83,9 @@ fn results(lease: &Lease) -> Vec<NewResult> {
         bytes: 9,
         object,
     };
-    let [sop_class, sop_instance, series] = ["1.2.7", "1.2.3.4", "1.2.3"].map(|uid| Uid::parse(uid).unwrap());
+    let [sop_class_uid, sop_instance_uid, series_uid] = ["1.2.7", "1.2.3.4", "1.2.3"].map(str::to_owned);
     vec![
-        file(ResultKind::Sr, "sr.dcm", Some(ObjectUids { sop_class, sop_instance, series })),
+        file(ResultKind::Sr, "sr.dcm", Some(ObjectUids { sop_class_uid, sop_instance_uid, series_uid })),
         file(ResultKind::Report, "report.txt", None),
     ]
 }
