@@ -22,7 +22,7 @@ use dicom_io::Uid;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection, Sqlite, Transaction};
 
 /// The version of the tables in `schema.sql`.
 const VERSION: i64 = 1;
@@ -68,7 +68,18 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(BUSY);
         let pool = |connections| {
-            SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None)
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                // A connection to a file needs no question whether it is alive.
+                .test_before_acquire(false)
+                // When the disk is full SQLite rolls back by itself and sqlx does not notice: such a
+                // connection would begin no transaction any more.
+                .before_acquire(|connection, _| {
+                    let usable = !connection.is_in_transaction();
+                    Box::pin(async move { Ok(usable) })
+                })
         };
         let write = pool(1).connect_with(options.clone()).await.context("the database cannot be opened")?;
         let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&write).await?;
