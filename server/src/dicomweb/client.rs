@@ -143,11 +143,11 @@ impl Web {
         let mut parts = Parts::new(&media_type, source, limits).with_context(cut)?;
         let mut retrieved = Retrieved::default();
         while parts.next().await.with_context(cut)?.is_some() {
-            match take(&mut parts, sender, intake).await.with_context(cut)? {
+            match take(&mut parts, Some(study), sender, intake).await.with_context(cut)? {
                 Ok((_, Kept::Quarantined)) => retrieved.quarantined += 1,
                 Ok((_, Kept::New | Kept::Again | Kept::Own)) => retrieved.kept += 1,
-                Err(full @ (Refused::Full | Refused::Storage(_))) => return Err(full).with_context(cut),
-                Err(refused) => retrieved.refused.push(refused),
+                Err((full @ (Refused::Full | Refused::Storage(_)), _)) => return Err(full).with_context(cut),
+                Err((refused, _)) => retrieved.refused.push(refused),
             }
         }
         Ok(retrieved)

@@ -21,7 +21,7 @@ use super::media::{Offer, choose};
 use super::problem::Problem;
 use super::server::{App, DICOM_JSON, Place, Root, dicom_json, not_acceptable};
 use super::wado::{blocking, internal};
-use crate::store::results::Made;
+use crate::store::results::MadeObject;
 
 /// No answer has more entries than this, whatever is asked for.
 const MOST: usize = 1000;
@@ -256,7 +256,7 @@ impl Search {
     /// What matches, and whether there is more that was not asked for by a limit.
     fn run(
         &self,
-        made: Vec<Made>,
+        made: Vec<MadeObject>,
         folder: &Path,
         root: &Root,
     ) -> Result<(Vec<Value>, bool), dicom_io::Error> {
@@ -280,8 +280,8 @@ impl Search {
     }
 
     /// The objects of each study, of each series, or one by one; the newest group first.
-    fn groups<'a>(&self, made: &'a [Made]) -> Vec<Vec<&'a Made>> {
-        let mut groups: Vec<Vec<&Made>> = Vec::new();
+    fn groups<'a>(&self, made: &'a [MadeObject]) -> Vec<Vec<&'a MadeObject>> {
+        let mut groups: Vec<Vec<&MadeObject>> = Vec::new();
         let mut known = HashMap::new();
         for object in made {
             let key = match self.level {
@@ -299,7 +299,7 @@ impl Search {
     }
 
     /// Whether path and keys name `object` by its UIDs.
-    fn names(&self, object: &Made) -> bool {
+    fn names(&self, object: &MadeObject) -> bool {
         let placed = [
             (&self.place.study, &object.study),
             (&self.place.series, &object.series),
@@ -319,7 +319,7 @@ impl Search {
     }
 
     /// What is told of a group; `None` if it does not match.
-    fn entry(&self, group: &[&Made], folder: &Path, root: &Root) -> Result<Option<Value>, dicom_io::Error> {
+    fn entry(&self, group: &[&MadeObject], folder: &Path, root: &Root) -> Result<Option<Value>, dicom_io::Error> {
         let Some(first) = group.last() else { return Ok(None) };
         let mut entry = dicom_io::json::header(&folder.join(&first.file))?;
         let count = |count: usize| json::element("IS", vec![json!(count)]);

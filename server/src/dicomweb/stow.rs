@@ -86,17 +86,17 @@ pub(super) async fn store(
                 stored.failed.push((None, NOT_DICOM));
                 continue;
             }
-            match take(&mut parts, &sender, &app.intake).await? {
+            match take(&mut parts, place.study.as_ref(), &sender, &app.intake).await? {
                 Ok((object, Kept::Quarantined)) => {
                     stored.failed.push((Some((object.sop_class_uid, object.sop_instance_uid)), DUPLICATE));
                 }
                 Ok((object, Kept::New | Kept::Again | Kept::Own)) => {
                     stored.kept.push((object.sop_class_uid, object.sop_instance_uid));
                 }
-                Err(refused) => {
+                Err((refused, object)) => {
                     stored.is_full |= matches!(refused, Refused::Full);
-                    tracing::warn!("an object came by STOW-RS and is not kept: {refused}");
-                    stored.failed.push((None, refused.status()));
+                    let object = object.map(|object| (object.sop_class_uid, object.sop_instance_uid));
+                    stored.failed.push((object, refused.status()));
                 }
             }
         }
@@ -109,7 +109,6 @@ pub(super) async fn store(
     if let Err(broken) = done {
         return Err(problem(&broken, stored.kept.len()));
     }
-    let _ = place;
     stored.answer()
 }
 

@@ -16,7 +16,7 @@ use super::media::{Offer, choose};
 use super::message::{Content, Message};
 use super::problem::Problem;
 use super::server::{App, DICOM, DICOM_JSON, Place, dicom_json, not_acceptable};
-use crate::store::results::Made;
+use crate::store::results::MadeObject;
 
 const OCTETS: &str = "application/octet-stream";
 
@@ -158,7 +158,7 @@ pub(super) async fn frames(
 }
 
 /// What was made and lies at `place`, oldest first.
-async fn find(app: &App, place: &Place) -> Result<Vec<Made>, Problem> {
+async fn find(app: &App, place: &Place) -> Result<Vec<MadeObject>, Problem> {
     let mut made = app.node.store.made(place.study.as_ref()).await?;
     made.retain(|object| {
         place.series.as_ref().is_none_or(|series| *series == object.series)
@@ -168,7 +168,7 @@ async fn find(app: &App, place: &Place) -> Result<Vec<Made>, Problem> {
     if made.is_empty() { Err(not_found("there is no such result here")) } else { Ok(made) }
 }
 
-fn files(app: &App, made: &[Made]) -> Vec<PathBuf> {
+fn files(app: &App, made: &[MadeObject]) -> Vec<PathBuf> {
     let folder = app.node.config.data.join("results");
     made.iter().map(|object| folder.join(&object.file)).collect()
 }

@@ -8,7 +8,7 @@ use super::{Store, uid};
 
 /// A DICOM object that a finished job has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Made {
+pub(crate) struct MadeObject {
     pub(crate) study: Uid,
     pub(crate) series: Uid,
     pub(crate) sop_class: Uid,
@@ -20,7 +20,7 @@ pub(crate) struct Made {
 impl Store {
     /// The objects made of `study`, or of all studies; the newest first. Where two jobs made the same one, the
     /// first: it is the one that was sent.
-    pub(crate) async fn made(&self, study: Option<&Uid>) -> sqlx::Result<Vec<Made>> {
+    pub(crate) async fn made(&self, study: Option<&Uid>) -> sqlx::Result<Vec<MadeObject>> {
         let mut query = sqlx::QueryBuilder::new(
             "SELECT job.study_uid, result.series_uid, result.sop_class_uid, result.sop_instance_uid, \
              result.file FROM result JOIN job ON job.id = result.job_id \
@@ -34,7 +34,7 @@ impl Store {
         let rows: Vec<(String, String, String, String, String)> =
             query.build_query_as().fetch_all(&self.read).await?;
         let made =
-            |(study, series, sop_class, sop_instance, file): (String, String, String, String, String)| Made {
+            |(study, series, sop_class, sop_instance, file): (String, String, String, String, String)| MadeObject {
                 study: uid(&study),
                 series: uid(&series),
                 sop_class: uid(&sop_class),

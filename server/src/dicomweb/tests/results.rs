@@ -55,7 +55,10 @@ async fn a_study_is_found_by_what_its_results_say_of_the_patient() {
     assert_eq!(json::values(&found[0], "00080061"), ["OT", "SEG"]);
     assert_eq!(json::number(&found[0], "00201206"), Some(2));
     assert_eq!(json::number(&found[0], "00201208"), Some(2));
-    assert_eq!(json::text(&found[0], json::RETRIEVE_URL), Some(&*scene.url(&format!("/studies/{}", scene.study))));
+    assert_eq!(
+        json::text(&found[0], json::RETRIEVE_URL),
+        Some(&*scene.url(&format!("/studies/{}", scene.study)))
+    );
     for (query, expected) in [
         (format!("PatientID={patient}"), 1),
         (format!("00100020={patient}"), 1),
@@ -85,7 +88,11 @@ async fn series_and_objects_are_found_below_a_study_and_without() {
         ("/series?Modality=SEG".to_owned(), "0020000E", vec![segmentation.series_uid()]),
         (format!("{study}/series?SeriesDescription=key*"), "0020000E", vec![]),
         (format!("{study}/series?SeriesDescription=Key*"), "0020000E", vec![picture.series_uid()]),
-        (format!("{study}/instances"), "00080018", vec![picture.sop_instance_uid(), segmentation.sop_instance_uid()]),
+        (
+            format!("{study}/instances"),
+            "00080018",
+            vec![picture.sop_instance_uid(), segmentation.sop_instance_uid()],
+        ),
         (
             format!("{study}/series/{}/instances", picture.series_uid()),
             "00080018",
@@ -96,7 +103,11 @@ async fn series_and_objects_are_found_below_a_study_and_without() {
             "00080018",
             vec![segmentation.sop_instance_uid()],
         ),
-        (format!("/instances?SOPInstanceUID={}&Modality=SEG", picture.sop_instance_uid()), "00080018", vec![]),
+        (
+            format!("/instances?SOPInstanceUID={}&Modality=SEG", picture.sop_instance_uid()),
+            "00080018",
+            vec![],
+        ),
         ("/studies/1.2.3/instances".to_owned(), "00080018", vec![]),
     ] {
         let mut expected: Vec<_> = expected.into_iter().map(Uid::as_str).collect();
@@ -189,7 +200,9 @@ async fn headers_come_without_pixels() {
     for (path, expected) in [(format!("/studies/{}", scene.study), 2), (series, 1), (instance, 1)] {
         let found = search(&scene, &format!("{path}/metadata")).await;
         assert_eq!(found.len(), expected, "{path}");
-        assert!(found.iter().all(|object| object.get("7FE00010").is_none() && object.get("00100010").is_some()));
+        assert!(
+            found.iter().all(|object| object.get("7FE00010").is_none() && object.get("00100010").is_some())
+        );
     }
 }
 
@@ -204,7 +217,8 @@ async fn a_key_image_is_a_picture_and_a_segmentation_is_none() {
     };
     let png = get(&scene, &rendered(0), "image/png").await;
     assert_eq!(png.headers()["content-type"], "image/png");
-    let png = image::load_from_memory_with_format(&png.bytes().await.unwrap(), ImageFormat::Png).unwrap().to_rgb8();
+    let png =
+        image::load_from_memory_with_format(&png.bytes().await.unwrap(), ImageFormat::Png).unwrap().to_rgb8();
     assert_eq!(png.dimensions(), (7, 5));
     assert_eq!(png.get_pixel(6, 4), &Rgb([190, 191, 192]));
     let jpeg = get(&scene, &rendered(0), "*/*").await;
@@ -222,13 +236,21 @@ async fn frames_are_the_pixels_as_they_are_stored() {
     let (series, instance) = (objects[0].series_uid(), objects[0].sop_instance_uid());
     let path = format!("/studies/{}/series/{series}/instances/{instance}/frames", scene.study);
     let frame = get(&scene, &format!("{path}/1"), "application/octet-stream").await;
-    let expected: Vec<u8> =
-        (0..5).flat_map(|j| (0..7).flat_map(move |i| (0..3).map(move |c| (j * 40 + i * 5 + c) as u8))).collect();
+    let expected: Vec<u8> = (0..5)
+        .flat_map(|j| (0..7).flat_map(move |i| (0..3).map(move |c| (j * 40 + i * 5 + c) as u8)))
+        .collect();
     assert_eq!(frame.bytes().await.unwrap(), expected);
-    let related = get(&scene, &format!("{path}/1"), "multipart/related; type=application/octet-stream; transfer-syntax=*").await;
+    let related = get(
+        &scene,
+        &format!("{path}/1"),
+        "multipart/related; type=application/octet-stream; transfer-syntax=*",
+    )
+    .await;
     assert_eq!(related.status(), StatusCode::OK);
     assert!(related.bytes().await.unwrap().windows(105).any(|window| window == expected));
-    for (frames, status) in [("2", StatusCode::NOT_FOUND), ("0", StatusCode::NOT_FOUND), ("x", StatusCode::BAD_REQUEST)] {
+    for (frames, status) in
+        [("2", StatusCode::NOT_FOUND), ("0", StatusCode::NOT_FOUND), ("x", StatusCode::BAD_REQUEST)]
+    {
         assert_eq!(get(&scene, &format!("{path}/{frames}"), "*/*").await.status(), status, "{frames}");
     }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use dicom_io::Uid;
 use futures_util::stream::{self, StreamExt};
 use reqwest::{Body, StatusCode};
 use serde_json::Value;
@@ -12,7 +11,6 @@ use tokio::io::AsyncWriteExt;
 use super::super::client::{Outcome, http_client};
 use super::super::json;
 use super::Scene;
-use crate::store::Time;
 
 const RELATED: &str = "multipart/related; type=\"application/dicom\"; boundary=b";
 
@@ -20,7 +18,8 @@ const RELATED: &str = "multipart/related; type=\"application/dicom\"; boundary=b
 async fn post(scene: &Scene, path: &str, media_type: &str, body: impl Into<Body>) -> (StatusCode, Value) {
     let url = scene.url(path).parse().unwrap();
     let client = http_client(&url, None).unwrap();
-    let request = client.post(url).header("Content-Type", media_type).header("Accept", "application/dicom+json");
+    let request =
+        client.post(url).header("Content-Type", media_type).header("Accept", "application/dicom+json");
     let response = request.body(body).send().await.unwrap();
     let status = response.status();
     let text = response.text().await.unwrap();
@@ -45,7 +44,9 @@ async fn kept(scene: &Scene) -> usize {
 }
 
 fn uids<'a>(answer: &'a Value, sequence: &str) -> Vec<&'a str> {
-    json::items(answer, sequence).filter_map(|item| json::text(item, json::REFERENCED_SOP_INSTANCE_UID)).collect()
+    json::items(answer, sequence)
+        .filter_map(|item| json::text(item, json::REFERENCED_SOP_INSTANCE_UID))
+        .collect()
 }
 
 fn reasons(answer: &Value, sequence: &str) -> Vec<i64> {
@@ -71,7 +72,8 @@ async fn what_is_kept_is_what_was_sent() {
     scene.web().store(&scene.slices[..1]).await;
     let images = scene.node.store.images_of(&scene.study, u32::MAX).await.unwrap();
     let kept = scene.node.config.data.join("images").join(&images[0]);
-    let [found, sent] = [&kept, &scene.slices[0].1].map(|path| dicom_io::json::pixels(path).unwrap().unwrap());
+    let [found, sent] =
+        [&kept, &scene.slices[0].1].map(|path| dicom_io::json::pixels(path).unwrap().unwrap());
     assert!(found == sent);
     let [found, sent] = [&kept, &scene.slices[0].1].map(|path| dicom_io::json::header(path).unwrap());
     assert_eq!(found, sent);
@@ -81,7 +83,8 @@ async fn what_is_kept_is_what_was_sent() {
 async fn the_answer_names_each_object() {
     let scene = Scene::new().await;
     let slice = std::fs::read(&scene.slices[0].1).unwrap();
-    let (status, answer) = post(&scene, "/studies", RELATED, message(&[&slice, b"no DICOM", &slice[..600]])).await;
+    let (status, answer) =
+        post(&scene, "/studies", RELATED, message(&[&slice, b"no DICOM", &slice[..600]])).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     assert_eq!(uids(&answer, json::REFERENCED_SOP_SEQUENCE), [scene.slices[0].0.as_str()]);
     // Cut off behind the file meta information: its UID is known.
@@ -145,7 +148,11 @@ async fn what_is_no_message_of_dicom_files_is_refused() {
     for (media_type, body, expected) in [
         ("text/plain", "x", StatusCode::UNSUPPORTED_MEDIA_TYPE),
         ("multipart/form-data; boundary=b", "--b--", StatusCode::UNSUPPORTED_MEDIA_TYPE),
-        ("multipart/related; type=\"application/dicom+json\"; boundary=b", "--b--", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        (
+            "multipart/related; type=\"application/dicom+json\"; boundary=b",
+            "--b--",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ),
         ("multipart/related; type=\"application/dicom\"", "--b--", StatusCode::BAD_REQUEST),
         (RELATED, "", StatusCode::BAD_REQUEST),
         (RELATED, "--b--", StatusCode::BAD_REQUEST),
@@ -155,8 +162,8 @@ async fn what_is_no_message_of_dicom_files_is_refused() {
     ] {
         assert_eq!(post(&scene, "/studies", media_type, body).await.0, expected, "{media_type} {body:?}");
     }
-    let endless = stream::repeat(Ok::<_, std::io::Error>(Bytes::from_static(b"X: y\r\n"))).take(1_000_000);
-    let endless = stream::iter([Ok(Bytes::from_static(b"--b\r\n"))]).chain(endless);
+    let endless = stream::repeat(Bytes::from_static(b"X: y\r\n")).take(1_000_000);
+    let endless = stream::iter([Bytes::from_static(b"--b\r\n")]).chain(endless).map(Ok::<_, std::io::Error>);
     let client = http_client(&scene.url("").parse().unwrap(), None).unwrap();
     let request = client.post(scene.url("/studies")).header("Content-Type", RELATED);
     // The answer may come before the last byte is sent; then the connection is closed.
@@ -173,7 +180,8 @@ async fn more_than_the_configuration_allows_is_refused() {
     let (status, _) = post(&scene, "/studies", RELATED, message(&[&large])).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
     // Without saying beforehand how large it is.
-    let pieces = stream::iter([b"--b\r\n\r\n".to_vec(), large]).map(|piece| Ok::<_, std::io::Error>(Bytes::from(piece)));
+    let pieces = stream::iter([b"--b\r\n\r\n".to_vec(), large])
+        .map(|piece| Ok::<_, std::io::Error>(Bytes::from(piece)));
     let client = http_client(&scene.url("").parse().unwrap(), None).unwrap();
     let request = client.post(scene.url("/studies")).header("Content-Type", RELATED);
     if let Ok(response) = request.body(Body::wrap_stream(pieces)).send().await {
@@ -200,7 +208,11 @@ async fn who_announces_a_gigabyte_and_sends_a_few_bytes_costs_nothing() {
         let mut answer = [0; 64];
         let read = tokio::io::AsyncReadExt::read(socket, &mut answer);
         let length = tokio::time::timeout(Duration::from_secs(10), read).await.unwrap().unwrap();
-        assert!(answer[..length].starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer[..length]));
+        assert!(
+            answer[..length].starts_with(b"HTTP/1.1 408"),
+            "{}",
+            String::from_utf8_lossy(&answer[..length])
+        );
     }
     let incoming = std::fs::read_dir(scene.node.config.data.join("incoming"));
     assert_eq!(incoming.map_or(0, Iterator::count), 0, "parts of files stay behind");
@@ -225,14 +237,4 @@ async fn a_client_that_cannot_read_the_answer_is_told_before_anything_is_stored(
     let response = request.header("Accept", "text/html").body(message(&[&slice])).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::NOT_ACCEPTABLE);
     assert_eq!(kept(&scene).await, 0);
-}
-
-#[tokio::test]
-async fn a_study_over_the_web_comes_from_stow() {
-    let scene = Scene::new().await;
-    scene.web().store(&scene.slices).await;
-    // Complete once it is said to be: the study is there as any other.
-    let known = scene.node.store.made(Some(&scene.study)).await.unwrap();
-    assert!(known.is_empty(), "nothing was made of it yet");
-    let _ = (Time::now(), Uid::parse("1.2"));
 }
