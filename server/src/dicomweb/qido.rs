@@ -319,7 +319,12 @@ impl Search {
     }
 
     /// What is told of a group; `None` if it does not match.
-    fn entry(&self, group: &[&MadeObject], folder: &Path, root: &Root) -> Result<Option<Value>, dicom_io::Error> {
+    fn entry(
+        &self,
+        group: &[&MadeObject],
+        folder: &Path,
+        root: &Root,
+    ) -> Result<Option<Value>, dicom_io::Error> {
         let Some(first) = group.last() else { return Ok(None) };
         let mut entry = dicom_io::json::header(&folder.join(&first.file))?;
         let count = |count: usize| json::element("IS", vec![json!(count)]);

@@ -1,8 +1,8 @@
 //! Our client against our service, and each against other people's.
 
 mod answers;
-//mod orthanc;
-//mod python;
+mod orthanc;
+mod python;
 mod results;
 mod storing;
 

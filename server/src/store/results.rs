@@ -34,12 +34,14 @@ impl Store {
         let rows: Vec<(String, String, String, String, String)> =
             query.build_query_as().fetch_all(&self.read).await?;
         let made =
-            |(study, series, sop_class, sop_instance, file): (String, String, String, String, String)| MadeObject {
-                study: uid(&study),
-                series: uid(&series),
-                sop_class: uid(&sop_class),
-                sop_instance: uid(&sop_instance),
-                file: file.into(),
+            |(study, series, sop_class, sop_instance, file): (String, String, String, String, String)| {
+                MadeObject {
+                    study: uid(&study),
+                    series: uid(&series),
+                    sop_class: uid(&sop_class),
+                    sop_instance: uid(&sop_instance),
+                    file: file.into(),
+                }
             };
         Ok(rows.into_iter().map(made).collect())
     }
