@@ -11,6 +11,8 @@ use dicom::core::VR;
 use dicom::core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
 use dicom::dictionary_std::{StandardDataDictionary, tags};
 
+use crate::uid::Uid;
+
 /// Sequences may be nested this deep. The standard's own reach about ten.
 const MAX_DEPTH: usize = 32;
 
@@ -39,7 +41,19 @@ pub(crate) struct Encoding {
 pub(crate) const EXPLICIT: Encoding = Encoding { explicit: true, big_endian: false };
 pub(crate) const IMPLICIT: Encoding = Encoding { explicit: false, big_endian: false };
 
+/// Implicit VR Little Endian.
+pub(crate) const IMPLICIT_UID: &str = "1.2.840.10008.1.2";
+
 impl Encoding {
+    /// How data sets of this transfer syntax are written, once inflated.
+    pub(crate) fn of(transfer_syntax: &Uid) -> Self {
+        match transfer_syntax.as_str() {
+            IMPLICIT_UID => IMPLICIT,
+            "1.2.840.10008.1.2.2" => Self { explicit: true, big_endian: true },
+            _ => EXPLICIT,
+        }
+    }
+
     fn u16(self, bytes: &[u8]) -> Option<u16> {
         let bytes = bytes.get(..2)?.try_into().ok()?;
         Some(if self.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
@@ -68,9 +82,9 @@ pub(crate) enum Stop {
     Broken(Broken),
 }
 
-const ITEM: Tag = Tag(0xFFFE, 0xE000);
-const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
-const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
+pub(crate) const ITEM: Tag = Tag(0xFFFE, 0xE000);
+pub(crate) const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
+pub(crate) const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
 
 impl Encoding {
     /// The element that starts at `at`.
@@ -140,13 +154,13 @@ impl Encoding {
     }
 
     /// The encoding inside a sequence: unknown ones of undefined length are implicit (PS3.5 6.2.2).
-    fn inside(self, vr: [u8; 2]) -> Self {
+    pub(crate) fn inside(self, vr: [u8; 2]) -> Self {
         if vr == *b"UN" { Self { explicit: false, ..self } } else { self }
     }
 }
 
 /// The VRs with a 16-bit length; all others, present and future, have 32 bits (PS3.5 7.1.2).
-fn has_short_length(vr: [u8; 2]) -> bool {
+pub(crate) fn has_short_length(vr: [u8; 2]) -> bool {
     const SHORT: [&[u8; 2]; 21] = [
         b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH",
         b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US",
@@ -186,7 +200,7 @@ impl<'a> Elements<'a> {
     }
 
     /// The elements in `bytes`, all of it.
-    fn parse(bytes: &'a [u8], encoding: Encoding) -> Result<Self, Broken> {
+    pub(crate) fn parse(bytes: &'a [u8], encoding: Encoding) -> Result<Self, Broken> {
         let mut found = Self::none(encoding);
         match found.extend(bytes, 0, bytes.len()) {
             Ok(None) => Ok(found),
@@ -240,6 +254,11 @@ impl<'a> Elements<'a> {
     /// The bytes of an element that is there and not empty.
     pub(crate) fn bytes(&self, tag: Tag) -> Option<&'a [u8]> {
         self.get(tag).map(|element| element.value).filter(|value| !value.is_empty())
+    }
+
+    /// The value representation (blank in implicit syntaxes) and the bytes of an element that is there.
+    pub(crate) fn value(&self, tag: Tag) -> Option<([u8; 2], &'a [u8])> {
+        self.get(tag).map(|element| (element.vr, element.value))
     }
 
     /// The text of an element that holds ASCII, without padding; `None` when empty.
@@ -325,7 +344,7 @@ fn is_sequence(tag: Tag) -> bool {
     StandardDataDictionary.by_tag(tag).is_some_and(|entry| entry.vr() == VirtualVr::Exact(VR::SQ))
 }
 
-fn is_pixels(tag: Tag) -> bool {
+pub(crate) fn is_pixels(tag: Tag) -> bool {
     tag == tags::PIXEL_DATA || tag == tags::FLOAT_PIXEL_DATA || tag == tags::DOUBLE_FLOAT_PIXEL_DATA
 }
 

@@ -12,7 +12,7 @@ use dicom::dictionary_std::tags;
 use dicom::encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
 use dicom::transfer_syntax::TransferSyntaxRegistry;
 
-use crate::elements::{Broken, EXPLICIT, Elements, Encoding, IMPLICIT, Stop, ascii};
+use crate::elements::{Broken, EXPLICIT, Elements, Encoding, IMPLICIT, IMPLICIT_UID, Stop, ascii};
 use crate::uid::Uid;
 
 /// All that comes before the pixels may take this many bytes. The largest real headers, those of
@@ -192,11 +192,7 @@ impl Header {
                 _ => IMPLICIT_UID,
             })
         });
-        self.encoding = match self.transfer_syntax.as_str() {
-            IMPLICIT_UID => IMPLICIT,
-            "1.2.840.10008.1.2.2" => Encoding { explicit: true, big_endian: true },
-            _ => EXPLICIT,
-        };
+        self.encoding = Encoding::of(&self.transfer_syntax);
         if self.transfer_syntax.as_str() == "1.2.840.10008.1.2.1.99" { self.inflate() } else { Ok(()) }
     }
 
@@ -224,8 +220,6 @@ impl Header {
         Ok(())
     }
 }
-
-const IMPLICIT_UID: &str = "1.2.840.10008.1.2";
 
 fn of_the_standard(uid: &str) -> Uid {
     Uid::parse(uid).expect("the standard's own UIDs are valid")

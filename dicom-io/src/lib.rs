@@ -2,11 +2,13 @@
 //!
 //! Everything that knows a tag lives here. What the voxels mean is the engine's business.
 
+mod attribute;
 mod codestream;
 mod elements;
 mod error;
 pub mod geometry;
 mod header;
+pub mod identity;
 mod instance;
 pub mod net;
 pub mod object;
@@ -26,6 +28,7 @@ pub mod units;
 pub mod volume;
 mod warning;
 
+pub use attribute::{Attribute, NotAnAttribute};
 pub use error::Error;
 pub use geometry::{Geometry, Ijk, Lps, Spacing};
 pub use instance::Instance;

@@ -244,8 +244,11 @@ fn digest(object: &InMemDicomObject) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Implementation Version Name.
+pub(crate) const IMPLEMENTATION: &str = concat!("FOCI_", env!("CARGO_PKG_VERSION"));
+
 /// Implementation Class UID of Foci: derived, the same for all versions.
-fn implementation() -> Uid {
+pub(crate) fn implementation() -> Uid {
     Uid::derived(&["implementation class"])
 }
 
@@ -278,7 +281,7 @@ impl ResultObject {
             .media_storage_sop_class_uid(sop_class_uid.as_str())
             .media_storage_sop_instance_uid(sop_instance_uid.as_str())
             .implementation_class_uid(implementation().as_str())
-            .implementation_version_name(concat!("FOCI_", env!("CARGO_PKG_VERSION")))
+            .implementation_version_name(IMPLEMENTATION)
             .build()
             .expect("the transfer syntax is given");
         Self { object: object.with_exact_meta(meta), sop_class_uid, sop_instance_uid, series_uid }

@@ -8,9 +8,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use dicom::dictionary_std::tags;
-use dicom::encoding::text::{SpecificCharacterSet, TextCodec};
 use rayon::prelude::*;
 
+use crate::attribute::{self, Attribute};
 use crate::elements::Broken;
 use crate::error::Error;
 use crate::header::Header;
@@ -79,11 +79,19 @@ impl Series {
     /// Series Description: free text, in which people write names. For the user's own screen; never log it.
     pub fn description(&self) -> Option<String> {
         let (bytes, charset) = self.description.as_ref()?;
-        // Of several character sets the last is the one with more than ASCII.
-        let code = charset.as_deref().and_then(|codes| codes.rsplit('\\').next());
-        let charset = code.and_then(|code| SpecificCharacterSet::from_code(code.trim()));
-        let text = charset.unwrap_or_default().decode(bytes).ok()?;
-        Some(text.trim_matches(['\0', ' ']).to_owned()).filter(|text| !text.is_empty())
+        attribute::decoded(bytes, charset.as_deref())
+    }
+
+    /// The value of `attribute` in the first instance, several values separated by backslashes; `None` if
+    /// it is not there, is empty, or the file cannot be read any more. May be free text: never log it.
+    ///
+    /// The file's header is read again.
+    pub fn attribute(&self, attribute: &Attribute) -> Option<String> {
+        let header = Header::open(self.instances.first()?.path()).ok()?;
+        let elements = header.elements();
+        let charset = elements.text(tags::SPECIFIC_CHARACTER_SET);
+        let (vr, value) = elements.value(attribute.tag)?;
+        attribute::text(attribute.tag, vr, value, header.is_big_endian(), charset)
     }
 }
 

@@ -47,8 +47,10 @@ pub struct Step<'a> {
 pub struct Tools<'a> {
     /// Where kernels run.
     pub device: Device,
-    /// Loads a network. Called when it is needed, so that only one is in memory at a time.
-    pub load: &'a mut dyn FnMut(&'static Card) -> Result<Network, models::Error>,
+    /// Hands out a network. Called when it is needed, and never for two at a time.
+    pub load: &'a dyn Fn(&'static Card) -> Result<Network, models::Error>,
+    /// Takes a network back that has run: to drop it, or to keep it for the next study.
+    pub done: &'a dyn Fn(Network),
     /// Told of each step.
     pub progress: &'a dyn Fn(Step<'_>),
     /// The inference library and where it computes, for the report.
@@ -344,7 +346,9 @@ impl Run<'_, '_> {
         let heard = |heard: Progress<'_>| {
             progress(Step { what: &what, done: heard.done as usize, total: heard.total as usize });
         };
-        Ok(network.run(tensor, wanted, &heard)?)
+        let outputs = network.run(tensor, wanted, &heard)?;
+        (self.tools.done)(network);
+        Ok(outputs)
     }
 
     /// Keeps `lesion` unless one that is surer covers the same voxels.
@@ -397,6 +401,7 @@ fn findings(reading: &Reading, lesions: Vec<Lesion>) -> Vec<Finding> {
             model: lesion.model.name.clone(),
             sop_instance_uid: reading.slices[measurements.slice].sop_instance_uid.clone(),
             tracking_uid: Uid::derived(&["tracking", series, &lesion.model.weights.sha256, &place]),
+            critical: lesion.model.is_critical(measurements.long_axis_mm),
             measurements,
             mask: lesion.mask,
         }

@@ -104,6 +104,8 @@ pub struct Finding {
     pub sop_instance_uid: Uid,
     /// Stays with the lesion from study to study.
     pub tracking_uid: Uid,
+    /// Whether it must be told at once, by the model's card.
+    pub critical: bool,
     /// Its voxels in the source series.
     #[serde(skip)]
     pub mask: Mask,

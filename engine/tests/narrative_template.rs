@@ -45,6 +45,7 @@ fn finding(
         model: "lung-nodule".into(),
         sop_instance_uid: Uid::parse("1.2.3").unwrap(),
         tracking_uid: Uid::parse("1.2.4").unwrap(),
+        critical: false,
         mask: Mask { corner: [0; 3], voxels: Array3::from_elem((1, 1, 1), true) },
     }
 }

@@ -40,6 +40,9 @@ pub struct Card {
     pub head: Head,
     /// What a detection is called.
     pub label: Label,
+    /// A finding with a long axis above this must be told at once, mm; without it none must.
+    #[serde(default)]
+    pub critical_long_axis_mm: Option<f64>,
     /// Which weights, and where from.
     pub weights: Source,
 }
@@ -344,6 +347,11 @@ impl Card {
         })
     }
 
+    /// Whether what this network found must be told at once.
+    pub fn is_critical(&self, long_axis_mm: f64) -> bool {
+        self.critical_long_axis_mm.is_some_and(|border| long_axis_mm > border)
+    }
+
     /// Reads and checks a card.
     ///
     /// # Errors
@@ -424,6 +432,9 @@ impl Card {
             if peak_cells % 2 == 0 {
                 return Some(format!("head.peak_cells is {peak_cells} and must be odd"));
             }
+        }
+        if self.critical_long_axis_mm.is_some_and(|mm| !(mm.is_finite() && mm > 0.0)) {
+            return Some("critical_long_axis_mm must be above zero".to_owned());
         }
         if input.outside_region.is_some() && head.region().is_none() {
             return Some("input.outside_region needs head.region".to_owned());

@@ -49,7 +49,15 @@ fn a_card_that_contradicts_itself_is_refused() {
     check(LIVER, r#"sha256 = ""#, r#"sha256 = "x"#, "64 lower-case hexadecimal digits");
     check(LUNG, "overlap = 0.25", "overlap = 1.0", "share below 1");
     check(LUNG, "stride = 2", "stride = 3", "does not divide");
+    check(LUNG, "long_axis_mm = 30", "long_axis_mm = 0", "above zero");
     check(LUNG, "peak_cells = 5", "peak_cells = 4", "must be odd");
+}
+
+#[test]
+fn a_mass_in_the_lung_is_critical_and_nothing_in_the_liver_is() {
+    let [lung, liver] = ["lung-nodule", "liver-lesion"].map(|name| Card::named(name).unwrap());
+    assert!(lung.is_critical(30.1) && !lung.is_critical(30.0), "a nodule is up to 30 mm large");
+    assert!(!liver.is_critical(300.0));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use models::Card;
 use crate::output::OutputFolder;
 use crate::progress::Bar;
 use crate::results;
-use crate::session::Stopwatch;
+use crate::session::{Session, Stopwatch};
 
 /// Analyze one study: find, measure and report lesions
 ///
@@ -101,9 +101,10 @@ impl Analyze {
             }
             None => engine::choose::choose(study, &wanted)?.series,
         };
-        let (reading, report) =
-            results::analyze(series, &wanted, self.lang.into(), self.threads, &bar, &watch)?;
-        results::write(&reading, &report, None, &folder, &watch)?;
+        let session = Session::new(self.threads);
+        let show = |what: &str, done, total| bar.show(what, done, total);
+        let (reading, report) = results::analyze(series, &wanted, self.lang.into(), &session, &show, &watch)?;
+        results::write(&reading, &report, None, folder.path(), &watch)?;
         folder.finish()?;
         bar.clear();
         for warning in &report.warnings {

@@ -3,20 +3,28 @@
 //! `foci.example.toml` describes every setting. What can only be seen by looking outside the file (does the
 //! certificate load, does the weights' hash match) is looked at by [`check`](crate::check).
 
+mod parse;
+mod sense;
+
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use dicom_io::Attribute;
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+
+/// Senders that are no peers: what came by STOW-RS, and what was pulled.
+const OTHER_SENDERS: [&str; 2] = ["stow", "pull"];
 
 /// Everything that a node is told.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// The folder that holds images, results and the database.
+    #[serde(default)]
     pub(crate) data: PathBuf,
     #[serde(default)]
     pub(crate) dicom: Dicom,
@@ -45,9 +53,10 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Dicom {
     pub(crate) ae_title: String,
-    /// Where to listen without TLS; `None`: nowhere.
+    /// Where to listen without TLS; `None` (written `"off"`): nowhere.
+    #[serde(deserialize_with = "address_or_off")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Lets `listen` be something else than this machine itself.
+    /// Lets DICOM without TLS leave this machine: when listening and when calling.
     pub(crate) allow_plain: bool,
     pub(crate) tls: Option<Tls>,
     pub(crate) limits: Limits,
@@ -60,10 +69,13 @@ pub(crate) struct Tls {
     /// Where to listen with TLS; `None`: the certificate is only for calling others.
     pub(crate) listen: Option<SocketAddr>,
     /// Our certificate chain, PEM.
+    #[serde(default)]
     pub(crate) certificate: PathBuf,
     /// Its private key, PEM.
+    #[serde(default)]
     pub(crate) key: PathBuf,
     /// Those who signed the certificates of our peers, PEM. Who shows none of theirs is refused.
+    #[serde(default)]
     pub(crate) trusted: PathBuf,
 }
 
@@ -95,7 +107,8 @@ pub(crate) struct Limits {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Http {
-    /// `None`: none.
+    /// `None` (written `"off"`): none.
+    #[serde(deserialize_with = "address_or_off")]
     pub(crate) listen: Option<SocketAddr>,
     /// Lets `listen` be something else than this machine itself, without TLS: behind a proxy.
     pub(crate) allow_plain: bool,
@@ -111,7 +124,9 @@ pub(crate) struct Http {
 pub(crate) struct Studies {
     /// A study is complete when nothing has come for it for so long.
     pub(crate) stable_s: u64,
-    /// Images of finished studies are removed after so many days; results and log stay. `None`: never.
+    /// Images of finished studies are removed after so many days; results and log stay. `None` (written
+    /// `"never"`): never.
+    #[serde(deserialize_with = "days_or_never")]
     pub(crate) keep_images_days: Option<u32>,
     /// With less than this free on the disk of `data`, senders are told A700H.
     pub(crate) minimum_free_mb: u64,
@@ -160,7 +175,9 @@ pub(crate) struct Retry {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Peer {
     /// What rules and commands call it.
+    #[serde(default)]
     pub(crate) name: String,
+    #[serde(default)]
     pub(crate) ae_title: String,
     /// From where it may call; empty: from nowhere.
     #[serde(default)]
@@ -191,9 +208,14 @@ pub(crate) struct Peer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Web {
     /// What rules and commands call it.
+    #[serde(default)]
     pub(crate) name: String,
     /// The service's root: what `/studies` is put after.
+    #[serde(default)]
     pub(crate) url: String,
+    /// Lets `url` be on another machine and without TLS.
+    #[serde(default)]
+    pub(crate) allow_plain: bool,
     /// A file with the bearer token to bring.
     pub(crate) token_file: Option<PathBuf>,
     /// Those who signed its certificate, PEM, where the usual ones did not.
@@ -204,6 +226,7 @@ pub(crate) struct Web {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rule {
+    #[serde(default)]
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) when: When,
@@ -231,7 +254,7 @@ pub(crate) struct When {
     /// A regular expression on Series Description.
     pub(crate) series_description: Option<Pattern>,
     /// Regular expressions on further attributes, by keyword or by `gggg,eeee`.
-    pub(crate) tags: BTreeMap<String, Pattern>,
+    pub(crate) tags: BTreeMap<Attribute, Pattern>,
     /// At least so many images.
     pub(crate) minimum_images: Option<usize>,
 }
@@ -241,7 +264,11 @@ pub(crate) struct When {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Alert {
     /// Gets a POST with the finding as JSON.
+    #[serde(default)]
     pub(crate) url: String,
+    /// Lets `url` be on another machine and without TLS.
+    #[serde(default)]
+    pub(crate) allow_plain: bool,
     /// A file with the bearer token to bring.
     pub(crate) token_file: Option<PathBuf>,
 }
@@ -288,18 +315,63 @@ pub(crate) struct Addresses(IpNet);
 #[serde(try_from = "String")]
 pub(crate) struct Pattern(pub(crate) regex::Regex);
 
+/// A configuration that is not to be used.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    file: PathBuf,
+    /// All that is wrong with it, one sentence each.
+    pub(crate) faults: Vec<String>,
+}
+
+impl std::error::Error for Wrong {}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration {} is wrong", self.file.display())?;
+        match &self.faults[..] {
+            [fault] => write!(f, ": {fault}"),
+            faults => faults.iter().try_for_each(|fault| write!(f, "\n  {fault}")),
+        }
+    }
+}
+
 impl Config {
-    /// Reads the file at `path` and checks what it says, as far as it says it itself.
+    /// Reads the file at `path` and checks what it says, as far as it says it itself. Relative paths in it
+    /// count from its folder.
     ///
     /// # Errors
     ///
-    /// Says which setting is wrong, on which line where TOML knows it, and what would be right.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
+    /// All that is wrong at once: which setting, on which line where TOML knows it, and what would be right.
+    pub(crate) fn read(path: &Path) -> Result<Self, Wrong> {
+        let wrong = |faults| Wrong { file: path.to_owned(), faults };
         let text = std::fs::read_to_string(path)
-            .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
-        let config: Self = toml::from_str(&text)
-            .with_context(|| format!("the configuration {} is wrong", path.display()))?;
+            .map_err(|error| wrong(vec![format!("it cannot be read: {error}")]))?;
+        let (mut config, mut faults) = parse::parse(&text).map_err(wrong)?;
+        faults.extend(sense::faults(&config));
+        if !faults.is_empty() {
+            return Err(wrong(faults));
+        }
+        // Of a bare file name the folder is the empty path, which is where we are.
+        let folder = path.parent().expect("what was read as a file has a name");
+        for path in config.paths() {
+            *path = folder.join(&path);
+        }
         Ok(config)
+    }
+
+    /// Every path in it.
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let tls =
+            self.dicom.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.trusted]);
+        let webs = self.dicomweb.iter_mut().flat_map(|web| [&mut web.token_file, &mut web.trusted]);
+        let tokens = [&mut self.http.token_file].into_iter().chain(webs);
+        let tokens = tokens.chain(self.alert.iter_mut().map(|alert| &mut alert.token_file)).flatten();
+        [&mut self.data].into_iter().chain(tls).chain(tokens)
+    }
+
+    /// Whether studies can come from `name`.
+    pub(crate) fn is_sender(&self, name: &str) -> bool {
+        OTHER_SENDERS.contains(&name) || self.peer(name).is_some()
     }
 
     /// The peer of this name.
@@ -310,6 +382,56 @@ impl Config {
     /// The DICOMweb server of this name.
     pub(crate) fn web(&self, name: &str) -> Option<&Web> {
         self.dicomweb.iter().find(|web| web.name == name)
+    }
+}
+
+/// As it is written in the configuration.
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Emergency => "emergency",
+            Self::Normal => "normal",
+            Self::Bulk => "bulk",
+        })
+    }
+}
+
+/// As it is written in the configuration.
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::English => "en",
+            Self::Chinese => "zh",
+        })
+    }
+}
+
+impl Lane {
+    /// Its number in the database: the smaller, the sooner.
+    pub(crate) fn number(self) -> i64 {
+        self as i64
+    }
+
+    /// The lane of this number.
+    pub(crate) fn from_number(number: i64) -> Self {
+        match number {
+            0 => Self::Emergency,
+            1 => Self::Normal,
+            _ => Self::Bulk,
+        }
+    }
+}
+
+impl When {
+    /// Whether it applies to everything.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { sender, modality, body_part, series_description, tags, minimum_images } = self;
+        sender.is_empty()
+            && modality.is_empty()
+            && body_part.is_none()
+            && series_description.is_none()
+            && tags.is_empty()
+            && minimum_images.is_none()
     }
 }
 
@@ -342,7 +464,12 @@ impl TryFrom<String> for Pattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        regex::Regex::new(&text).map(Self).map_err(|error| error.to_string())
+        regex::Regex::new(&text).map(Self).map_err(|error| {
+            // The last line says what is wrong; those before it point into the text.
+            let said = error.to_string();
+            let cause = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            format!("{text:?} is no regular expression: {cause}")
+        })
     }
 }
 
@@ -357,6 +484,37 @@ impl From<Language> for engine::Language {
 
 fn yes() -> bool {
     true
+}
+
+/// An address with a port, or `"off"`.
+fn address_or_off<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text == "off" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        let wanted = "is no address with a port (127.0.0.1:11112) and not \"off\"";
+        serde::de::Error::custom(format!("{text:?} {wanted}"))
+    })
+}
+
+/// A number of days, or `"never"`.
+fn days_or_never<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "it is neither a number of days nor \"never\"")]
+    enum Days {
+        Number(u32),
+        Word(Never),
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Never {
+        Never,
+    }
+    Ok(match Days::deserialize(from)? {
+        Days::Number(days) => Some(days),
+        Days::Word(Never::Never) => None,
+    })
 }
 
 fn dicom_port() -> u16 {

@@ -14,7 +14,7 @@ use crate::output::OutputFolder;
 
 use crate::progress::Bar;
 use crate::results;
-use crate::session::Stopwatch;
+use crate::session::{Session, Stopwatch};
 
 /// Make a synthetic CT study with known lesions, analyze it, and show truth beside findings
 ///
@@ -68,11 +68,12 @@ impl Demo {
         let wanted = wanted(&[])?;
         let choice = engine::choose::choose(study, &wanted)?;
         let language: Language = self.lang.into();
-        let (reading, report) =
-            results::analyze(choice.series, &wanted, language, self.threads, &bar, &watch)?;
+        let session = Session::new(self.threads);
+        let show = |what: &str, done, total| bar.show(what, done, total);
+        let (reading, report) = results::analyze(choice.series, &wanted, language, &session, &show, &watch)?;
 
         let matching = Matching::new(&Truth::from(&truth), &report.findings);
-        results::write(&reading, &report, Some(&matching), &folder, &watch)?;
+        results::write(&reading, &report, Some(&matching), folder.path(), &watch)?;
         folder.finish()?;
         bar.clear();
         for warning in &report.warnings {

@@ -13,6 +13,7 @@ mod delivery;
 mod demo;
 mod dicomweb;
 mod dimse;
+mod explain;
 mod http;
 mod inspect;
 mod intake;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 
 use crate::config::Config;
+use crate::jobs::Progress;
 use crate::store::Store;
 
 /// A running node: its configuration, its memory, and who is to be woken when something happened.
@@ -13,6 +14,8 @@ pub(crate) struct Node {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) wake: Wake,
+    /// How far the jobs at work are.
+    pub(crate) progress: Progress,
 }
 
 /// Parts that look every few seconds look at once when they are woken.
@@ -20,6 +23,8 @@ pub(crate) struct Node {
 pub(crate) struct Wake {
     /// An image came, or a study was said to be complete.
     pub(crate) studies: Notify,
+    /// A study is complete.
+    pub(crate) plans: Notify,
     /// A job was queued.
     pub(crate) jobs: Notify,
     /// Results or alerts are to be delivered.
@@ -52,6 +57,6 @@ impl Stop {
 impl Node {
     /// A node with this configuration and memory.
     pub(crate) fn new(config: Config, store: Store) -> Arc<Self> {
-        Arc::new(Self { config, store, wake: Wake::default() })
+        Arc::new(Self { config, store, wake: Wake::default(), progress: Progress::default() })
     }
 }

@@ -1,14 +1,200 @@
 //! From complete studies to jobs.
+//!
+//! Each complete study is planned once for each revision: its headers are read, the rules decide, and a job
+//! is queued, or it is noted why there is none. What is noted is final until more images come. Only what
+//! may pass by itself (a disk that is gone, a locked database) is tried again.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use dicom_io::{SkipReason, Uid};
+use tracing::{info, warn};
 
+use crate::analyze::wanted;
+use crate::config::Config;
 use crate::node::{Node, Stop};
+use crate::rules;
+use crate::store::Time;
+use crate::store::jobs::{NewJob, Task};
+use crate::store::plans::Unplanned;
+
+/// How often to look for studies when nobody wakes us.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Studies that are taken at once; an emergency that completes meanwhile waits for no more than these.
+const BATCH: u32 = 8;
+
+/// The wait after a failure; it doubles with each, up to the longest.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// Plans what is done with each complete study until the node stops.
 pub(crate) async fn run(node: Arc<Node>, stop: Stop) -> Result<()> {
-    let _ = node;
-    stop.requested().await;
+    let mut failures = Failures::default();
+    loop {
+        let woken = node.wake.plans.notified();
+        let waiting = node.store.unplanned(&failures.waiting(Instant::now()), BATCH).await;
+        match waiting {
+            Ok(studies) if !studies.is_empty() => {
+                for study in studies {
+                    if stop.is_requested() {
+                        return Ok(());
+                    }
+                    match plan(&node, &study).await {
+                        Ok(()) => failures.forget(&study.study),
+                        Err(error) => {
+                            let wait_s = failures.add(study.study.clone(), Instant::now()).as_secs();
+                            warn!(study = %study.study, wait_s, "cannot be planned yet: {error:#}");
+                        }
+                    }
+                }
+                continue;
+            }
+            Ok(_) => {}
+            Err(error) => warn!("the studies that wait for a plan cannot be read: {error}"),
+        }
+        tokio::select! {
+            () = stop.requested() => return Ok(()),
+            () = woken => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// Plans `study` anew, after the configuration changed; whether it was complete and planned before. A job
+/// that comes out again as it was is not run again.
+pub(crate) async fn plan_again(node: &Node, study: &Uid) -> sqlx::Result<bool> {
+    let forgotten = node.store.forget_plan(study, Time::now()).await?;
+    if forgotten {
+        node.wake.plans.notify_one();
+    }
+    Ok(forgotten)
+}
+
+/// Plans one study.
+///
+/// # Errors
+///
+/// What may pass by itself. What lies with the study is noted there and no error.
+async fn plan(node: &Arc<Node>, found: &Unplanned) -> Result<()> {
+    let files = node.store.images_of(&found.study, found.revision).await?;
+    let images = node.config.data.join("images");
+    let files: Vec<_> = files.into_iter().map(|file| images.join(file)).collect();
+    let (shared, asked) = (node.clone(), found.clone());
+    let planned = tokio::task::spawn_blocking(move || outcome(&shared.config, &asked, &files)).await;
+    let outcome = match planned {
+        Ok(outcome) => outcome?,
+        // A panic says nothing that may be logged, and would come again each time.
+        Err(_) => Outcome::Nothing("its headers cannot be read: an error of ours, see the log".to_owned()),
+    };
+    let (job, why) = match &outcome {
+        Outcome::Job(job) => (Some(job.as_ref()), format!("rule {:?} applies", job.rule)),
+        Outcome::Nothing(why) => (None, why.clone()),
+    };
+    let queued = node.store.plan(&found.study, found.revision, job, &why, Time::now()).await?;
+    match queued {
+        Some(job) => {
+            info!(study = %found.study, revision = found.revision, job, "queued: {why}");
+            node.wake.jobs.notify_one();
+        }
+        None => info!(study = %found.study, revision = found.revision, "nothing is queued: {why}"),
+    }
     Ok(())
+}
+
+/// What comes of a study.
+enum Outcome {
+    Job(Box<NewJob>),
+    /// Nothing is done with it, for this reason.
+    Nothing(String),
+}
+
+/// Decides on the study `found`, whose images are `files`. Reads their headers.
+fn outcome(config: &Config, found: &Unplanned, files: &[PathBuf]) -> Result<Outcome> {
+    let scan = dicom_io::scan(files).context("its images cannot be opened")?;
+    let unreadable = scan.skipped.iter().filter(|skipped| skipped.reason == SkipReason::Unreadable).count();
+    ensure!(unreadable == 0, "{unreadable} of its images cannot be opened");
+    let Some(mut study) = scan.studies.into_iter().find(|study| study.uid == found.study) else {
+        let reasons: BTreeSet<_> = scan.skipped.iter().map(|skipped| skipped.reason).collect();
+        let reasons: Vec<_> = reasons.iter().map(SkipReason::to_string).collect();
+        let images = files.len();
+        return Ok(Outcome::Nothing(format!(
+            "none of its {images} images can be read: {}",
+            reasons.join(", ")
+        )));
+    };
+    let decision = rules::decide(config, &study, &found.sender);
+    let Some(applied) = decision.applies() else {
+        return Ok(Outcome::Nothing("no rule applies".to_owned()));
+    };
+    let rule = applied.rule;
+    if rule.models.is_empty() {
+        return Ok(Outcome::Nothing(format!("rule {:?} runs no model", rule.name)));
+    }
+    let cards = wanted(&rule.models).expect("the configuration was checked when it was read");
+    study.series.retain(|series| applied.includes(&series.uid));
+    if let Err(error) = engine::choose::choose(&study, &cards) {
+        return Ok(Outcome::Nothing(error.to_string()));
+    }
+    let mut models: Vec<_> = cards.iter().map(|card| format!("{} {}", card.name, card.version)).collect();
+    models.sort();
+    Ok(Outcome::Job(Box::new(NewJob {
+        study: study.uid,
+        revision: found.revision,
+        models_key: models.join(", "),
+        task: Task {
+            models: rule.models.clone(),
+            language: rule.language,
+            series: study.series.iter().map(|series| series.uid.to_string()).collect(),
+            send_to: rule.send_to.clone(),
+        },
+        rule: rule.name.clone(),
+        lane: rule.lane.unwrap_or(found.lane),
+    })))
+}
+
+/// Studies that could not be planned, and when they are tried again.
+#[derive(Default)]
+struct Failures(BTreeMap<Uid, (Duration, Instant)>);
+
+impl Failures {
+    /// Notes one more failure at `now`; how long to wait.
+    fn add(&mut self, study: Uid, now: Instant) -> Duration {
+        let wait = self.0.get(&study).map_or(FIRST_WAIT, |(wait, _)| (*wait * 2).min(LONGEST_WAIT));
+        self.0.insert(study, (wait, now + wait));
+        wait
+    }
+
+    fn forget(&mut self, study: &Uid) {
+        self.0.remove(study);
+    }
+
+    /// Those whose time has not come at `now`.
+    fn waiting(&self, now: Instant) -> Vec<Uid> {
+        self.0.iter().filter(|(_, (_, again))| *again > now).map(|(study, _)| study.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_study_that_fails_is_passed_over_for_twice_as_long_each_time() {
+        let mut failures = Failures::default();
+        let (study, start) = (Uid::parse("1.2.3").unwrap(), Instant::now());
+        assert_eq!(failures.add(study.clone(), start), FIRST_WAIT);
+        assert_eq!(failures.waiting(start), [study.clone()]);
+        assert!(failures.waiting(start + FIRST_WAIT).is_empty());
+        assert_eq!(failures.add(study.clone(), start), 2 * FIRST_WAIT);
+        for _ in 0..20 {
+            failures.add(study.clone(), start);
+        }
+        assert_eq!(failures.add(study.clone(), start), LONGEST_WAIT);
+        failures.forget(&study);
+        assert!(failures.waiting(start).is_empty());
+    }
 }

@@ -4,6 +4,9 @@ use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+/// Told what is going on, how many steps of it are done, and how many there are.
+pub(crate) type Show<'a> = dyn Fn(&str, u64, u64) + 'a;
+
 /// Shows how far the work is. One bar, which changes its name as the work goes on.
 pub(crate) struct Bar {
     bar: ProgressBar,

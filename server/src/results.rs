@@ -6,14 +6,14 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use datasets::Matching;
 use dicom_io::Series;
-use dicom_io::object::DateTime;
+use dicom_io::object::{DateTime, ResultObject};
 use engine::{Language, Report, Step, Tools};
 use kernels::Device;
 use models::Card;
+use serde::{Deserialize, Serialize};
 
-use crate::output::OutputFolder;
 use crate::page;
-use crate::progress::Bar;
+use crate::progress::Show;
 use crate::session::{Session, Stopwatch};
 
 /// Analyses `series` with the `wanted` models.
@@ -21,23 +21,23 @@ pub(crate) fn analyze(
     series: &Series,
     wanted: &[&'static Card],
     language: Language,
-    threads: Option<usize>,
-    bar: &Bar,
+    session: &Session,
+    show: &Show<'_>,
     watch: &Stopwatch,
 ) -> Result<(dicom_io::Reading, Report)> {
     watch.stage("read");
-    bar.show("reading", 0, 1);
+    show("reading", 0, 1);
     let reading = series.read()?;
     watch.stage("runtime");
-    let session = Session::start(threads, bar)?;
-    let mut load = |card: &'static Card| session.load(card, bar);
+    session.start(show)?;
     let progress = |step: Step<'_>| {
         watch.stage(step.what);
-        bar.show(step.what, step.done as u64, step.total as u64);
+        show(step.what, step.done as u64, step.total as u64);
     };
     let mut tools = Tools {
         device: Device::Cpu,
-        load: &mut load,
+        load: &|card| session.network(card, show),
+        done: &|network| session.done(network),
         progress: &progress,
         runtime: session.describe(),
         foci_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -46,15 +46,15 @@ pub(crate) fn analyze(
     Ok((reading, report))
 }
 
-/// Writes the report of `reading`, as files and as DICOM objects, into `folder`. `truth` is shown beside
-/// the findings where it is known.
+/// Writes the report of `reading`, as files and as DICOM objects, into `folder`: what was written. `truth` is
+/// shown beside the findings where it is known.
 pub(crate) fn write(
     reading: &dicom_io::Reading,
     report: &Report,
     truth: Option<&Matching>,
-    folder: &OutputFolder,
+    folder: &Path,
     watch: &Stopwatch,
-) -> Result<()> {
+) -> Result<Vec<Made>> {
     watch.stage("key images");
     let images: Vec<image::RgbImage> = {
         use rayon::prelude::*;
@@ -65,28 +65,95 @@ pub(crate) fn write(
     let objects = engine::structured::objects(reading, report, &images, now());
 
     watch.stage("writing");
-    let place = |name: &str| folder.path().join(name);
-    let mut names = Vec::new();
+    let place = |name: &str| folder.join(name);
+    let mut made = Vec::new();
     let mut pictures = Vec::new();
+    let keep = |kind, name: String, object: &ResultObject| -> Result<Made> {
+        object.write(&place(&name))?;
+        Ok(Made { kind, name, object: Some(ObjectUids::of(object)) })
+    };
     if let Some(structured) = &objects.report {
-        structured.write(&place("sr.dcm"))?;
-        names.push("sr.dcm".to_owned());
+        made.push(keep(ResultKind::Sr, "sr.dcm".to_owned(), structured)?);
     }
     if let Some(segmentation) = &objects.segmentation {
-        segmentation.write(&place("seg.dcm"))?;
-        names.push("seg.dcm".to_owned());
+        made.push(keep(ResultKind::Seg, "seg.dcm".to_owned(), segmentation)?);
     }
     for ((finding, image), object) in report.findings.iter().zip(&images).zip(&objects.key_images) {
         let (png, dicom) = (format!("key-{}.png", finding.number), format!("key-{}.dcm", finding.number));
         image.save(place(&png)).with_context(|| format!("cannot write {png}"))?;
-        object.write(&place(&dicom))?;
         pictures.push(png.clone());
-        names.extend([png, dicom]);
+        made.push(Made::file(ResultKind::Picture, &png));
+        made.push(keep(ResultKind::KeyImage, dicom, object)?);
     }
     write_text(&place("findings.json"), &(serde_json::to_string_pretty(report)? + "\n"))?;
     write_text(&place("report.txt"), &report.narrative.text())?;
-    names.extend(["findings.json".to_owned(), "report.txt".to_owned()]);
-    write_text(&place("index.html"), &page::page(report, truth, &pictures, &names))
+    made.push(Made::file(ResultKind::Findings, "findings.json"));
+    made.push(Made::file(ResultKind::Report, "report.txt"));
+    let names: Vec<String> = made.iter().map(|made| made.name.clone()).collect();
+    write_text(&place("index.html"), &page::page(report, truth, &pictures, &names))?;
+    made.push(Made::file(ResultKind::Page, "index.html"));
+    Ok(made)
+}
+
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Made {
+    pub(crate) kind: ResultKind,
+    pub(crate) name: String,
+    /// Of a DICOM object.
+    pub(crate) object: Option<ObjectUids>,
+}
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ResultKind {
+    Sr,
+    Seg,
+    KeyImage,
+    Findings,
+    Report,
+    Page,
+    Picture,
+}
+
+/// Which DICOM object a file is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ObjectUids {
+    pub(crate) sop_class_uid: String,
+    pub(crate) sop_instance_uid: String,
+    pub(crate) series_uid: String,
+}
+
+impl Made {
+    fn file(kind: ResultKind, name: &str) -> Self {
+        Self { kind, name: name.to_owned(), object: None }
+    }
+}
+
+impl ResultKind {
+    /// How it is called in the database and in messages.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Sr => "sr",
+            Self::Seg => "seg",
+            Self::KeyImage => "key_image",
+            Self::Findings => "findings",
+            Self::Report => "report",
+            Self::Page => "page",
+            Self::Picture => "picture",
+        }
+    }
+}
+
+impl ObjectUids {
+    fn of(object: &ResultObject) -> Self {
+        Self {
+            sop_class_uid: object.sop_class_uid().to_string(),
+            sop_instance_uid: object.sop_instance_uid().to_string(),
+            series_uid: object.series_uid().to_string(),
+        }
+    }
 }
 
 fn write_text(path: &Path, text: &str) -> Result<()> {

@@ -8,9 +8,10 @@ use anyhow::{Context, Result};
 
 use crate::config::Config;
 use crate::intake::Intake;
+use crate::log::Log;
 use crate::node::{Node, Stop};
 use crate::store::Store;
-use crate::{alert, delivery, dimse, http, jobs, plan, studies};
+use crate::{alert, delivery, dimse, explain, http, jobs, plan, studies};
 
 /// Run as a node beside the PACS: studies come in, results go back
 ///
@@ -23,11 +24,26 @@ pub(crate) struct Serve {
     /// The configuration; see foci.example.toml
     #[arg(long, value_name = "FILE", default_value = "foci.toml")]
     config: PathBuf,
+
+    /// Do not serve; print what would be done with this study, and why: a path, or the UID of one that came
+    #[arg(long, value_name = "STUDY")]
+    explain: Option<String>,
+
+    /// Explain it as if it came from here: the name of a peer, stow or pull
+    #[arg(long, value_name = "NAME", requires = "explain")]
+    sender: Option<String>,
+
+    #[command(flatten)]
+    log: Log,
 }
 
 impl Serve {
     pub(crate) fn run(self) -> Result<()> {
         let config = Config::read(&self.config)?;
+        if let Some(study) = &self.explain {
+            return explain::explain(&config, study, self.sender.as_deref());
+        }
+        self.log.start();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(serve(config))
     }

@@ -1,41 +1,80 @@
 //! The inference library and the networks, found or fetched, and how long each stage took.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use models::{Cache, Card, Network, Places, Runtime, Weights};
 
-use crate::progress::Bar;
+use crate::progress::Show;
 
-/// What is needed to run networks.
+/// What is needed to run networks; found when it is first needed.
 pub(crate) struct Session {
+    threads: usize,
+    found: OnceCell<Found>,
+    /// Networks for the next study; `None`: each is dropped when it has run, so that one is in memory at a time.
+    kept: Option<RefCell<Vec<Network>>>,
+}
+
+struct Found {
     runtime: Runtime,
     cache: Cache,
-    threads: usize,
 }
 
 impl Session {
-    /// Finds ONNX Runtime, or fetches it once.
-    pub(crate) fn start(threads: Option<usize>, bar: &Bar) -> Result<Self> {
-        let places = Places::from_environment();
-        let show = |progress: models::Progress<'_>| bar.show(progress.what, progress.done, progress.total);
-        let runtime = Runtime::find(&places, &show)?;
+    /// For one study.
+    pub(crate) fn new(threads: Option<usize>) -> Self {
         let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        Ok(Self { runtime, cache: places.cache, threads })
+        Self { threads, found: OnceCell::new(), kept: None }
     }
 
-    /// The network of `card`; its weights are found, or fetched once.
-    pub(crate) fn load(&self, card: &Card, bar: &Bar) -> Result<Network, models::Error> {
-        let weights = Weights::ensure(card, &self.cache, &|progress| {
-            bar.show(progress.what, progress.done, progress.total);
+    /// For one study after another: networks stay ready to run.
+    pub(crate) fn for_many(threads: Option<usize>) -> Self {
+        Self { kept: Some(RefCell::default()), ..Self::new(threads) }
+    }
+
+    /// Finds ONNX Runtime, or fetches it once.
+    pub(crate) fn start(&self, show: &Show<'_>) -> Result<(), models::Error> {
+        if self.found.get().is_none() {
+            let places = Places::from_environment();
+            let runtime = Runtime::find(&places, &|progress| {
+                show(progress.what, progress.done, progress.total);
+            })?;
+            self.found.get_or_init(|| Found { runtime, cache: places.cache });
+        }
+        Ok(())
+    }
+
+    /// The network of `card`: kept, found or fetched once.
+    pub(crate) fn network(&self, card: &Card, show: &Show<'_>) -> Result<Network, models::Error> {
+        if let Some(kept) = &self.kept {
+            let mut kept = kept.borrow_mut();
+            if let Some(at) = kept.iter().position(|network| network.card().name == card.name) {
+                return Ok(kept.swap_remove(at));
+            }
+        }
+        let Found { runtime, cache } = self.found();
+        let weights = Weights::ensure(card, cache, &|progress| {
+            show(progress.what, progress.done, progress.total);
         })?;
-        Network::load(&self.runtime, card, weights, self.threads)
+        Network::load(runtime, card, weights, self.threads)
+    }
+
+    /// Takes back a network that has run.
+    pub(crate) fn done(&self, network: Network) {
+        if let Some(kept) = &self.kept {
+            kept.borrow_mut().push(network);
+        }
     }
 
     /// The library, its version and where it computes: for the report.
     pub(crate) fn describe(&self) -> String {
-        format!("ONNX Runtime {} ({})", self.runtime.version(), self.runtime.provider().as_str())
+        let runtime = &self.found().runtime;
+        format!("ONNX Runtime {} ({})", runtime.version(), runtime.provider().as_str())
+    }
+
+    fn found(&self) -> &Found {
+        self.found.get().expect("a session is started before it is used")
     }
 }
 

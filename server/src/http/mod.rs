@@ -9,6 +9,7 @@ mod ask;
 mod connections;
 mod files;
 mod health;
+mod jobs;
 mod metrics;
 mod page;
 mod problem;
@@ -19,7 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
@@ -81,21 +82,10 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If the port is in use, the token cannot be read, or others than this machine could ask without one.
+    /// If the port is in use, or the token cannot be read.
     pub(crate) async fn bind(node: Arc<Node>, intake: Arc<Intake>, listening: Listening) -> Result<Self> {
         let http = &node.config.http;
         let is_local = http.listen.is_none_or(|address| address.ip().is_loopback());
-        if let Some(address) = http.listen.filter(|_| !is_local) {
-            if !http.allow_plain {
-                bail!(
-                    "http.listen is {address}, which others can reach without TLS: let it be 127.0.0.1 behind a \
-                     proxy that speaks TLS, or say http.allow_plain = true"
-                );
-            }
-            if http.token_file.is_none() {
-                bail!("http.listen is {address}, which others can reach: http.token_file is needed");
-            }
-        }
         let access = access::Access::new(http.token_file.as_deref(), is_local && !http.allow_plain)?;
         let listener = match http.listen {
             Some(address) => {
@@ -186,6 +176,9 @@ fn routes(app: Arc<App>, intake: Arc<Intake>) -> Router {
         .routes(routes!(status::events))
         .routes(routes!(studies::list))
         .routes(routes!(studies::detail))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::deliver))
         .routes(routes!(files::file))
         .routes(routes!(access::logout))
         .split_for_parts();

@@ -68,6 +68,10 @@ pub(super) struct PeerStatus {
     sent_at: Option<Time>,
     /// Results on their way to it, by state.
     deliveries: BTreeMap<String, i64>,
+    /// Since when it takes nothing, and why, while that is so.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    trouble_since: Option<Time>,
+    trouble: Option<String>,
 }
 
 /// The node at one glance
@@ -123,7 +127,10 @@ fn peers(app: &App, counts: &Counts) -> Vec<PeerStatus> {
     let last = |times: &[(String, Time)], wanted: &str| {
         times.iter().find(|(name, _)| name == wanted).map(|(_, at)| *at)
     };
+    let trouble = |name: &str| counts.troubled.iter().find(|(of, ..)| of == name);
     let peer = |name: &str| PeerStatus {
+        trouble_since: trouble(name).and_then(|(_, since, _)| *since),
+        trouble: trouble(name).and_then(|(.., why)| why.clone()),
         name: name.to_owned(),
         heard_at: last(&counts.heard, name),
         sent_at: last(&counts.sent, name),

@@ -11,7 +11,7 @@ use super::App;
 use super::ask::{Asked, Limit, Since, StudyUid, UidPart};
 use super::problem::{Problem, ProblemJson};
 use crate::config::Lane;
-use crate::store::views::{Filter, Progress, Studies, StudyDetail};
+use crate::store::views::{Filter, Progress, Stage, Studies, StudyDetail};
 
 /// Which studies to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -52,7 +52,11 @@ pub(super) async fn list(
         since: wanted.since.map(|since| since.0),
         uid: wanted.uid.map(|part| part.0).filter(|part| !part.is_empty()),
     };
-    Ok(Json(app.node.store.list_studies(&filter, wanted.limit.0, wanted.offset.into()).await?))
+    let mut list = app.node.store.list_studies(&filter, wanted.limit.0, wanted.offset.into()).await?;
+    for job in list.studies.iter_mut().filter_map(|study| study.job.as_mut()) {
+        job.stage = stage(&app, job.id);
+    }
+    Ok(Json(list))
 }
 
 /// All that is known of a study
@@ -68,5 +72,15 @@ pub(super) async fn detail(
     State(app): State<Arc<App>>,
     StudyUid(uid): StudyUid,
 ) -> Result<Json<StudyDetail>, Problem> {
-    app.node.store.study_detail(&uid).await?.map(Json).ok_or(Problem::NoStudy)
+    let mut detail = app.node.store.study_detail(&uid).await?.ok_or(Problem::NoStudy)?;
+    for job in detail.study.job.iter_mut().chain(detail.jobs.iter_mut().map(|detail| &mut detail.job)) {
+        job.stage = stage(&app, job.id);
+    }
+    Ok(Json(detail))
+}
+
+/// How far `job` is, if a worker of ours has it.
+fn stage(app: &App, job: i64) -> Option<Stage> {
+    let stage = app.node.progress.of(job)?;
+    Some(Stage { what: stage.what, done: stage.done, total: stage.total })
 }

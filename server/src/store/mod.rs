@@ -4,9 +4,12 @@
 //! A write is on the disk when its call returns (write-ahead log, `synchronous=FULL`). Each file here holds
 //! the statements of one noun. The SQL is kept to what PostgreSQL understands too.
 
+pub(crate) mod alerts;
+pub(crate) mod commitments;
 pub(crate) mod instances;
 pub(crate) mod jobs;
 pub(crate) mod outbox;
+pub(crate) mod plans;
 pub(crate) mod studies;
 pub(crate) mod views;
 
@@ -41,7 +44,15 @@ pub(crate) struct Store {
     read: SqlitePool,
 }
 
+/// Its name in the data folder.
+const FILE: &str = "foci.db";
+
 impl Store {
+    /// Whether `folder` has a database.
+    pub(crate) fn exists(folder: &Path) -> bool {
+        folder.join(FILE).is_file()
+    }
+
     /// Opens the database `foci.db` in `folder`, or makes it.
     ///
     /// # Errors
@@ -49,7 +60,7 @@ impl Store {
     /// If a newer version of Foci made it, if it is damaged, or if it cannot be opened or written.
     pub(crate) async fn open(folder: &Path) -> Result<Self> {
         let options = SqliteConnectOptions::new()
-            .filename(folder.join("foci.db"))
+            .filename(folder.join(FILE))
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)

@@ -20,6 +20,9 @@ CREATE TABLE study (
     images_purged_at BIGINT
 );
 CREATE INDEX study_by_time ON study (state, last_at);
+CREATE INDEX study_by_age ON study (last_at, study_uid);
+CREATE INDEX study_by_sender ON study (sender, last_at);
+CREATE INDEX study_unplanned ON study (lane, complete_at) WHERE planned < revision;
 
 CREATE TABLE instance (
     sop_instance_uid TEXT PRIMARY KEY,
@@ -81,7 +84,8 @@ CREATE TABLE job (
     ended_at         BIGINT,
     UNIQUE (study_uid, revision, models_key)
 );
-CREATE INDEX job_next ON job (state, lane, id);
+-- With not_before: jobs that wait for their next try are passed over within the index.
+CREATE INDEX job_next ON job (state, lane, id, not_before);
 
 CREATE TABLE result (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -106,20 +110,48 @@ CREATE TABLE outbox (
     job_id           INTEGER NOT NULL REFERENCES job,
     result_id        INTEGER NOT NULL REFERENCES result,
     destination      TEXT NOT NULL,
+    -- The job's, so that results of emergencies pass those that wait.
+    lane             INTEGER NOT NULL DEFAULT 1,
     -- sent: the peer has said that it has it; committed: and that it keeps it.
     state            TEXT NOT NULL
         CHECK (state IN ('pending', 'sent', 'committed', 'refused', 'dead')),
+    -- Charged when the object is taken to be sent; given back only if it was not tried after all.
     attempts         INTEGER NOT NULL DEFAULT 0,
     not_before       BIGINT NOT NULL,
     reason           TEXT,
-    -- Transaction UID of the storage commitment that is asked for, and until when its answer counts.
+    -- Of a sent object: when to ask for storage commitment (again); NULL: not, or no more.
+    commit_at        BIGINT,
+    -- How often it was asked for, and the Transaction UID of the last time.
+    asked            INTEGER NOT NULL DEFAULT 0,
     transaction_uid  TEXT,
-    commit_until     BIGINT,
     sent_at          BIGINT,
     UNIQUE (result_id, destination)
 );
-CREATE INDEX outbox_next ON outbox (state, not_before);
-CREATE INDEX outbox_by_transaction ON outbox (transaction_uid);
+CREATE INDEX outbox_next ON outbox (destination, state, lane, not_before);
+CREATE INDEX outbox_to_commit ON outbox (destination, commit_at) WHERE commit_at IS NOT NULL;
+CREATE INDEX outbox_by_job ON outbox (job_id, destination);
+CREATE INDEX outbox_by_sending ON outbox (destination, sent_at);
+
+-- Every request for storage commitment: its answer may come much later, when it was asked for again.
+CREATE TABLE commitment (
+    transaction_uid  TEXT PRIMARY KEY,
+    job_id           INTEGER NOT NULL REFERENCES job,
+    destination      TEXT NOT NULL,
+    asked_at         BIGINT NOT NULL,
+    answered_at      BIGINT
+);
+
+-- How destinations fare. One that was never in trouble has no row.
+CREATE TABLE destination (
+    name             TEXT PRIMARY KEY,
+    -- Failed tries in a row; 0: all is well.
+    failures         INTEGER NOT NULL,
+    -- Nothing is sent there before.
+    not_before       BIGINT NOT NULL,
+    reason           TEXT,
+    -- Since when it is in trouble.
+    since            BIGINT
+);
 
 -- Critical findings to be told. Written in the transaction that ends the job.
 CREATE TABLE alert (
@@ -135,6 +167,7 @@ CREATE TABLE alert (
     sent_at          BIGINT,
     UNIQUE (job_id, finding)
 );
+CREATE INDEX alert_next ON alert (state, not_before);
 
 -- What happened, for people: never changed, never removed.
 CREATE TABLE event (

@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 use utoipa::ToSchema;
 
+use super::jobs::lane;
 use super::{Store, Time, uid};
 use crate::config::Lane;
 
@@ -103,6 +104,8 @@ pub(crate) struct Job {
     pub(crate) reason: Option<String>,
     /// What was found.
     pub(crate) summary: Option<serde_json::Value>,
+    /// How far it is, while a worker has it.
+    pub(crate) stage: Option<Stage>,
     #[schema(value_type = String, format = DateTime)]
     pub(crate) created_at: Time,
     /// A queued job is not tried before.
@@ -112,6 +115,15 @@ pub(crate) struct Job {
     pub(crate) started_at: Option<Time>,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) ended_at: Option<Time>,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Stage {
+    #[schema(example = "lung-nodule: network")]
+    pub(crate) what: String,
+    pub(crate) done: u64,
+    pub(crate) total: u64,
 }
 
 /// All that is known of a study.
@@ -227,6 +239,8 @@ pub(crate) struct Counts {
     pub(crate) deliveries: Vec<(String, String, i64)>,
     /// When something was last sent to each destination.
     pub(crate) sent: Vec<(String, Time)>,
+    /// Destinations in trouble: which, since when and why.
+    pub(crate) troubled: Vec<(String, Option<Time>, Option<String>)>,
     /// When something last came from each sender.
     pub(crate) heard: Vec<(String, Time)>,
     pub(crate) quarantine: i64,
@@ -327,6 +341,28 @@ impl Store {
         })
     }
 
+    /// The state of `job`, and whether its images are gone.
+    pub(crate) async fn job_state(&self, job: i64) -> sqlx::Result<Option<(String, bool)>> {
+        sqlx::query_as(
+            "SELECT j.state, s.images_purged_at IS NOT NULL FROM job j JOIN study s ON s.study_uid = j.study_uid
+             WHERE j.id = $1",
+        )
+        .bind(job)
+        .fetch_optional(&self.read)
+        .await
+    }
+
+    /// Whether `job` has results for `destination`.
+    pub(crate) async fn sends_to(&self, job: i64, destination: &str) -> sqlx::Result<bool> {
+        let found: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM outbox WHERE job_id = $1 AND destination = $2 LIMIT 1")
+                .bind(job)
+                .bind(destination)
+                .fetch_optional(&self.read)
+                .await?;
+        Ok(found.is_some())
+    }
+
     /// The file `name` of `job`, if it made one.
     pub(crate) async fn result_file(&self, job: i64, name: &str) -> sqlx::Result<Option<ResultFile>> {
         let row = sqlx::query("SELECT * FROM result WHERE job_id = $1 AND name = $2")
@@ -384,32 +420,35 @@ impl Store {
         )
         .fetch_all(read)
         .await?;
-        let outbox: Vec<(String, String, i64, Option<i64>)> = sqlx::query_as(
-            "SELECT destination, state, COUNT(*), MAX(sent_at) FROM outbox GROUP BY destination, state",
+        // An index of its own answers each of these, however long the node has run.
+        let deliveries =
+            sqlx::query_as("SELECT destination, state, COUNT(*) FROM outbox GROUP BY destination, state")
+                .fetch_all(read)
+                .await?;
+        let sent: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT destination, MAX(sent_at) FROM outbox WHERE sent_at IS NOT NULL GROUP BY destination",
         )
         .fetch_all(read)
         .await?;
+        let troubled: Vec<(String, Option<i64>, Option<String>)> =
+            sqlx::query_as("SELECT name, since, reason FROM destination WHERE failures > 0")
+                .fetch_all(read)
+                .await?;
         let heard: Vec<(String, i64)> =
             sqlx::query_as("SELECT sender, MAX(last_at) FROM study GROUP BY sender").fetch_all(read).await?;
         let quarantine = sqlx::query_scalar("SELECT COUNT(*) FROM quarantine").fetch_one(read).await?;
         let alerts =
             sqlx::query_as("SELECT state, COUNT(*) FROM alert GROUP BY state").fetch_all(read).await?;
 
-        let mut sent: BTreeMap<String, i64> = BTreeMap::new();
-        for (destination, _, _, at) in &outbox {
-            if let Some(at) = at {
-                let last = sent.entry(destination.clone()).or_default();
-                *last = (*last).max(*at);
-            }
-        }
         let times =
             |pairs: Vec<(String, i64)>| pairs.into_iter().map(|(name, at)| (name, Time(at))).collect();
         Ok(Counts {
             studies,
             jobs: jobs.into_iter().map(|(state, number, count)| (state, lane(number), count)).collect(),
             oldest: oldest.into_iter().map(|(number, at)| (lane(number), Time(at))).collect(),
-            deliveries: outbox.into_iter().map(|(to, state, count, _)| (to, state, count)).collect(),
-            sent: times(sent.into_iter().collect()),
+            deliveries,
+            sent: times(sent),
+            troubled: troubled.into_iter().map(|(name, since, why)| (name, since.map(Time), why)).collect(),
             heard: times(heard),
             quarantine,
             alerts,
@@ -564,6 +603,7 @@ fn job(row: &SqliteRow) -> sqlx::Result<Job> {
         attempts: row.try_get("attempts")?,
         reason: row.try_get("reason")?,
         summary: summary.and_then(|text| serde_json::from_str(&text).ok()),
+        stage: None,
         created_at: Time(row.try_get("created_at")?),
         not_before: Time(row.try_get("not_before")?),
         started_at: time(row, "started_at")?,
@@ -630,15 +670,6 @@ fn event(row: &SqliteRow) -> sqlx::Result<Event> {
 
 fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(Time))
-}
-
-/// The lane that stands in the database as its place in the order of lanes.
-fn lane(number: i64) -> Lane {
-    match number {
-        0 => Lane::Emergency,
-        1 => Lane::Normal,
-        _ => Lane::Bulk,
-    }
 }
 
 impl Serialize for Time {

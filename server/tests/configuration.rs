@@ -1,0 +1,257 @@
+//! A wrong configuration is refused whole, with a clear sentence for each thing that is wrong.
+
+mod common;
+
+use std::fs;
+
+use common::{Scene, foci};
+
+/// What `foci serve` says about `text`, which it must refuse, after `the configuration foci.toml is wrong`.
+#[track_caller]
+fn refused(text: &str) -> String {
+    let scene = Scene::new();
+    fs::write(scene.path("foci.toml"), text).unwrap();
+    // A duration, so that a configuration that is taken by mistake fails the test rather than hangs it.
+    let output = std::process::Command::new("timeout")
+        .args(["20", env!("CARGO_BIN_EXE_foci"), "serve"])
+        .current_dir(scene.path(""))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(!scene.path("data").exists(), "something was made before the configuration was found wrong");
+    let said =
+        said.strip_prefix("foci: the configuration foci.toml is wrong").unwrap_or_else(|| panic!("{said}"));
+    said.trim().trim_start_matches(": ").to_owned()
+}
+
+/// `text` behind what every configuration says is refused with exactly these sentences.
+#[track_caller]
+fn check(text: &str, sentences: &[&str]) {
+    let said = refused(&format!("data = \"data\"\n{text}"));
+    let said: Vec<_> = said.lines().map(str::trim).collect();
+    assert_eq!(said, sentences);
+}
+
+const PEER: &str =
+    "[[peer]]\nname = \"pacs\"\nae_title = \"PACS\"\naddresses = [\"127.0.0.1\"]\nhost = \"127.0.0.1\"\n";
+
+#[test]
+fn what_is_no_toml_is_told_with_its_place() {
+    check(
+        "[dicom]\nae_title = 12 13\n",
+        &["line 3, column 12: string values must be quoted, expected literal string"],
+    );
+    check("[dicom\n", &["line 2, column 7: unclosed table, expected `]`"]);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told() {
+    let scene = Scene::new();
+    let output = foci(&scene).args(["serve", "--config", "other.toml"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected =
+        "foci: the configuration other.toml is wrong: it cannot be read: No such file or directory";
+    assert!(said.starts_with(expected), "{said}");
+}
+
+#[test]
+fn an_unknown_setting_is_refused_with_the_nearest_one() {
+    check(
+        "[studies]\nstable = 5\nkeep_image_days = 3\n[http]\nquux = 1\n",
+        &[
+            "line 6, column 1: http.quux: there is no such setting; there are listen, allow_plain, token_file, request_mb",
+            "line 4, column 1: studies.keep_image_days: there is no such setting; did you mean keep_images_days?",
+            "line 3, column 1: studies.stable: there is no such setting; did you mean stable_s?",
+        ],
+    );
+}
+
+#[test]
+fn every_value_of_the_wrong_kind_is_told_at_once() {
+    let mut text = PEER.to_owned();
+    text += "port = 70000\nlane = \"urgent\"\n";
+    text += "[[rule]]\nname = \"chest\"\nwhen.body_part = \"(CHEST\"\nwhen.tags = { Nothing = \"a\" }\n";
+    text += "[dicom]\nlisten = \"11112\"\nlimits.pending = -1\n[studies]\nkeep_images_days = \"ever\"\n";
+    text += "[[peer]]\nae_title = \"X\"\nhost = \"::1\"\naddresses = [\"10.0.0.0/33\", \"10.0.0.7\"]\n";
+    let said = refused(&format!("data = \"data\"\n{text}"));
+    for sentence in [
+        "dicom.limits.pending: invalid value: integer `-1`, expected usize",
+        "dicom.listen: \"11112\" is no address with a port (127.0.0.1:11112) and not \"off\"",
+        "peer \"pacs\": lane: \"urgent\" is none of emergency, normal, bulk",
+        "peer \"pacs\": port: invalid value: integer `70000`, expected u16",
+        "peer number 2: addresses: \"10.0.0.0/33\" is no address (10.0.0.7) and no network (10.0.0.0/24)",
+        "rule \"chest\": when.body_part: \"(CHEST\" is no regular expression: unclosed group",
+        "rule \"chest\": when.tags.Nothing: \"Nothing\" is neither a keyword of the standard (StationName) nor a tag \
+         (0008,1010)",
+        "studies.keep_images_days: it is neither a number of days nor \"never\"",
+        "peer number 2: name is missing",
+    ] {
+        assert!(said.lines().any(|line| line.ends_with(sentence)), "{sentence}\n{said}");
+    }
+    assert_eq!(said.lines().count(), 9, "{said}");
+}
+
+#[test]
+fn a_setting_that_is_needed_is_missed() {
+    let said = refused("[dicom.tls]\n[[peer]]\n[[dicomweb]]\n[[rule]]\n[alert]\n");
+    for sentence in [
+        "data is missing: the folder to keep everything in",
+        "dicom.tls.certificate is missing",
+        "dicom.tls.key is missing",
+        "dicom.tls.trusted is missing",
+        "peer number 1: name is missing",
+        "dicomweb number 1: name is missing",
+        "rule number 1: name is missing",
+        "peer number 1: ae_title is missing",
+        "peer number 1 can neither call (addresses) nor be called (host)",
+        "dicomweb number 1: url is missing",
+        "alert.url is missing",
+    ] {
+        assert!(said.lines().any(|line| line.trim() == sentence), "{sentence}\n{said}");
+    }
+    assert_eq!(said.lines().count(), 11, "{said}");
+}
+
+#[test]
+fn rules_name_what_there_is() {
+    let rules = r#"
+[[rule]]
+name = "chest"
+when.sender = ["ct", "pacs"]
+when.modality = ["MR", "ct"]
+models = ["lung", "lung-nodule", "liver", "lung-nodule"]
+send_to = ["pacs", "archive"]
+[[rule]]
+name = "all"
+send_to = ["pacs"]
+[[rule]]
+name = "chest"
+when.minimum_images = 0
+"#;
+    check(
+        &(PEER.to_owned() + rules),
+        &[
+            "rule \"chest\": the name is used twice",
+            "rule \"chest\": model \"lung\" is unknown; there are liver-lesion, lung-nodule",
+            "rule \"chest\": the model liver finds nothing by itself; it helps others; there are liver-lesion, lung-nodule",
+            "rule \"chest\": model \"lung-nodule\" is named twice",
+            "rule \"chest\": destination \"archive\" is unknown: no peer and no dicomweb has that name",
+            "rule \"chest\": sender \"ct\" is unknown: no peer has that name, nor is it stow or pull",
+            "rule \"chest\": modality \"ct\" is no DICOM code such as CT",
+            "rule \"all\": send_to has nothing to send, for there are no models",
+            "rule \"chest\": minimum_images is 0",
+            "rule \"chest\" never applies: rule \"all\" before it applies to everything",
+        ],
+    );
+    check(
+        "[[rule]]\nname = \"mr\"\nwhen.modality = [\"MR\"]\nmodels = [\"lung-nodule\"]\n",
+        &["rule \"mr\" applies to MR only, and its models read CT"],
+    );
+}
+
+#[test]
+fn peers_are_sound_and_can_be_told_apart() {
+    let peers = r#"
+[[peer]]
+name = "pacs"
+ae_title = "PACS\\1"
+host = "127.0.0.1:104"
+port = 0
+[[peer]]
+name = "stow"
+ae_title = "A TITLE TOO LONG!"
+addresses = ["10.0.0.7"]
+[[peer]]
+name = "a"
+ae_title = "CT"
+addresses = ["10.0.0.0/24"]
+commitment = true
+[[peer]]
+name = "b"
+ae_title = "CT"
+addresses = ["10.0.0.7"]
+tls = true
+[[dicomweb]]
+name = "a"
+url = "ftp://pacs/"
+[[dicomweb]]
+name = "c"
+url = "http://user:secret@pacs/"
+[[rule]]
+name = "all"
+models = ["lung-nodule"]
+send_to = ["b"]
+"#;
+    let title = "is no AE title: 1 to 16 ASCII characters, no backslash, no blanks around it";
+    check(
+        peers,
+        &[
+            "peer \"stow\": the name stands for what comes by another way already",
+            "dicomweb \"a\": the name is used twice",
+            &format!("peer \"pacs\": ae_title \"PACS\\\\1\" {title}"),
+            "peer \"pacs\": port is 0",
+            "peer \"pacs\": host \"127.0.0.1:104\" is no name and no address; its port is a setting of its own",
+            &format!("peer \"stow\": ae_title \"A TITLE TOO LONG!\" {title}"),
+            "peer \"a\": commitment needs to call it, and it has no host",
+            "peer \"b\": tls needs a certificate of our own: [dicom.tls]",
+            "peers \"a\" and \"b\" call with one AE title from the same addresses and cannot be told apart",
+            "dicomweb \"a\": url \"ftp://pacs/\" is no URL that begins with https:// or http://",
+            "dicomweb \"c\": url holds a user or a password: put a token into token_file",
+            "rule \"all\": destination \"b\" cannot be called: the peer has no host",
+        ],
+    );
+}
+
+#[test]
+fn nothing_leaves_this_machine_in_the_clear_by_accident() {
+    let text = r#"
+[dicom]
+listen = "0.0.0.0:11112"
+[http]
+listen = "0.0.0.0:11112"
+[[peer]]
+name = "pacs"
+ae_title = "PACS"
+host = "pacs.hospital.example"
+[[dicomweb]]
+name = "web"
+url = "http://pacs.hospital.example/dicom-web"
+[alert]
+url = "http://10.0.0.7/alert"
+"#;
+    let said = refused(&format!("data = \"data\"\n{text}"));
+    let begins = [
+        "dicom.listen is 0.0.0.0:11112, which others can reach, and has no TLS:",
+        "http.listen is 0.0.0.0:11112, which others can reach, and has no TLS:",
+        "http.listen is 0.0.0.0:11112, which others can reach: http.token_file is needed",
+        "dicom.listen and http.listen are the same address, 0.0.0.0:11112",
+        "peer \"pacs\": host \"pacs.hospital.example\" is another machine, to be called without TLS:",
+        "dicomweb \"web\": url \"http://pacs.hospital.example/dicom-web\" is on another machine and without TLS:",
+        "alert.url \"http://10.0.0.7/alert\" is on another machine and without TLS:",
+    ];
+    for (line, begin) in said.lines().zip(begins) {
+        assert!(line.trim().starts_with(begin), "{line}");
+    }
+    assert_eq!(said.lines().count(), begins.len(), "{said}");
+}
+
+#[test]
+fn limits_leave_something() {
+    check(
+        "dicom.limits.associations = 0\ndicom.limits.pdu_bytes = 100\nstudies.stable_s = 0\nanalysis.workers = 0\n\
+         analysis.lease_s = nan\ndelivery.first_s = 60.0\ndelivery.most_s = 5.0\n",
+        &[
+            "dicom.limits.associations is 0, and must be at least 1",
+            "studies.stable_s is 0, and must be at least 1",
+            "analysis.workers is 0, and must be at least 1",
+            "dicom.limits.pdu_bytes is 100, and must be between 4096 and 16777216",
+            "analysis.lease_s is NaN, and must be between 0.001 seconds and a year",
+            "delivery.first_s is 60, longer than delivery.most_s, 5",
+        ],
+    );
+    check(
+        "dicom.listen = \"off\"\nhttp.listen = \"off\"\n",
+        &["nothing can ever come in: dicom.listen, dicom.tls.listen and http.listen are all off"],
+    );
+}

@@ -1,0 +1,241 @@
+//! Which rule applies to a study, and that a person is told why.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{Scene, foci, slices, succeed};
+
+/// A phantom with a second series of two images, whose description is in another character set.
+fn study(scene: &Scene) -> PathBuf {
+    let study = scene.phantom(&[]);
+    let all = slices(&study);
+    for slice in &all[..2] {
+        let bytes = fs::read(slice).unwrap();
+        let uid = tag_value(&bytes, [0x20, 0, 0x0E, 0]);
+        // The last digit of the series UID, and in the instance's the last too, so that they are others.
+        let bytes = with_digit(&bytes, &uid);
+        let instance = tag_value(&bytes, [0x08, 0, 0x18, 0]);
+        let bytes = with_digit(&bytes, &instance);
+        let bytes = replaced(&bytes, b"ISO_IR 192", b"ISO_IR 100");
+        let bytes = replaced(&bytes, b"Synthetic portal venous phase ", b"Sch\xe4del nativ                 ");
+        let bytes = replaced(&bytes, b"CHEST ", b"HEAD  ");
+        fs::write(study.join(format!("head-{}", slice.file_name().unwrap().display())), bytes).unwrap();
+    }
+    study
+}
+
+/// The value of a UI element with this tag in explicit VR little endian.
+fn tag_value(bytes: &[u8], tag: [u8; 4]) -> Vec<u8> {
+    let head = [&tag[..], b"UI"].concat();
+    let at = bytes.windows(6).position(|window| window == head).unwrap();
+    let length = usize::from(u16::from_le_bytes([bytes[at + 6], bytes[at + 7]]));
+    bytes[at + 8..at + 8 + length].to_vec()
+}
+
+/// `uid` with another last digit, wherever it stands.
+fn with_digit(bytes: &[u8], uid: &[u8]) -> Vec<u8> {
+    let last = uid.iter().rposition(u8::is_ascii_digit).unwrap();
+    let mut other = uid.to_vec();
+    other[last] = if uid[last] == b'1' { b'2' } else { b'1' };
+    let mut bytes = bytes.to_vec();
+    while let Some(at) = bytes.windows(uid.len()).position(|window| window == uid) {
+        bytes[at..at + uid.len()].copy_from_slice(&other);
+    }
+    bytes
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let at = bytes.windows(from.len()).position(|window| window == from).expect("a phantom has it");
+    [&bytes[..at], to, &bytes[at + from.len()..]].concat()
+}
+
+const PEERS: &str = r#"
+[[peer]]
+name = "ct1"
+ae_title = "CT1"
+addresses = ["127.0.0.1"]
+lane = "emergency"
+[[peer]]
+name = "pacs"
+ae_title = "PACS"
+addresses = ["127.0.0.1"]
+host = "127.0.0.1"
+"#;
+
+fn explain(scene: &Scene, study: &Path, rules: &str, more: &[&str]) -> String {
+    let config = common::node::config(scene, &(PEERS.to_owned() + rules));
+    let mut command = foci(scene);
+    command.arg("serve").arg("--config").arg(config).arg("--explain").arg(study).args(more);
+    let (said, log) = succeed(&mut command);
+    assert_eq!(log, "", "nothing is logged");
+    said
+}
+
+/// The lines of `said` between the rule of this name and the next, without UIDs.
+fn of_rule(said: &str, name: &str) -> Vec<String> {
+    let lines = said.lines().skip_while(|line| !line.starts_with(&format!("rule {name:?}")));
+    let rest = lines.clone().skip(1).take_while(|line| line.starts_with(' '));
+    lines.take(1).chain(rest).map(without_uids).collect()
+}
+
+fn without_uids(line: &str) -> String {
+    let word = |word: &str| {
+        let is_uid = word.starts_with("2.25.");
+        if is_uid {
+            format!("UID{}", word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.'))
+        } else {
+            word.to_owned()
+        }
+    };
+    let indent = line.len() - line.trim_start().len();
+    " ".repeat(indent) + &line.trim_start().split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_first_rule_of_which_one_series_meets_everything_decides() {
+    let scene = Scene::new();
+    let study = study(&scene);
+    let rules = r#"
+[[rule]]
+name = "both"
+when = { body_part = "^HEAD", minimum_images = 10 }
+models = ["lung-nodule"]
+[[rule]]
+name = "head"
+when = { modality = ["CT"], series_description = "(?i)^schädel", sender = ["ct1"] }
+models = ["liver-lesion", "lung-nodule"]
+send_to = ["pacs"]
+language = "zh"
+[[rule]]
+name = "rest"
+"#;
+    let said = explain(&scene, &study, rules, &["--sender", "ct1"]);
+    let sorted = |name: &str| {
+        let mut lines = of_rule(&said, name);
+        lines.sort();
+        lines
+    };
+    // No single series is of the head and has ten images.
+    assert_eq!(
+        sorted("both"),
+        [
+            "    no   body_part: asked ^HEAD, found \"CHEST\"",
+            "    no   minimum_images: asked at least 10, found \"2\"",
+            "    yes  body_part: asked ^HEAD, found \"HEAD\"",
+            "    yes  minimum_images: asked at least 10, found \"20\"",
+            "  series UID: does not meet it",
+            "  series UID: does not meet it",
+            "rule \"both\": does not apply",
+        ],
+        "{said}"
+    );
+    assert_eq!(
+        sorted("head"),
+        [
+            "    no   series_description: asked (?i)^schädel, found \"Synthetic portal venous phase\"",
+            "    yes  modality: asked CT, found \"CT\"",
+            "    yes  modality: asked CT, found \"CT\"",
+            "    yes  sender: asked ct1, found \"ct1\"",
+            "    yes  sender: asked ct1, found \"ct1\"",
+            "    yes  series_description: asked (?i)^schädel, found \"Schädel nativ\"",
+            "  series UID: does not meet it",
+            "  series UID: meets it",
+            "rule \"head\": applies",
+        ],
+        "{said}"
+    );
+    let rest: Vec<_> =
+        said.lines().skip_while(|line| !line.starts_with("rule \"rest\"")).map(without_uids).collect();
+    assert_eq!(rest[0], "rule \"rest\": not tried, for the one above applies");
+    let version = |name: &str| models::Card::named(name).unwrap().version.clone();
+    let models =
+        format!("models    liver-lesion {}, lung-nodule {}", version("liver-lesion"), version("lung-nodule"));
+    assert_eq!(rest[1..5], [models.as_str(), "lane      emergency", "language  zh", "send to   pacs"]);
+    // Only what meets the rule is read, and two images are too few.
+    assert!(
+        rest[5].starts_with("reads     nothing: study UID: no series can be analysed: series UID"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_series_that_suits_best_among_those_that_meet_the_rule_is_read() {
+    let scene = Scene::new();
+    let study = study(&scene);
+    let said = explain(
+        &scene,
+        &study,
+        "[[rule]]\nname = \"all\"\nmodels = [\"lung-nodule\"]\nlane = \"bulk\"\n",
+        &[],
+    );
+    assert_eq!(
+        of_rule(&said, "all"),
+        [
+            "rule \"all\": applies",
+            "  series UID: meets it",
+            "    yes  nothing is asked",
+            "  series UID: meets it",
+            "    yes  nothing is asked",
+        ]
+    );
+    assert!(said.contains("\nlane      bulk\n") && said.contains("\nsend to   nobody\n"), "{said}");
+    assert!(without_uids(&said).contains("reads     series UID, 20 images"), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("not       series")), "{said}");
+}
+
+#[test]
+fn further_attributes_are_asked_for_by_keyword_or_tag() {
+    let scene = Scene::new();
+    let study = scene.phantom(&[]);
+    let rule = |tags: &str| {
+        format!("[[rule]]\nname = \"tags\"\nwhen.tags = {{ {tags} }}\nmodels = [\"lung-nodule\"]\n")
+    };
+    let said = explain(
+        &scene,
+        &study,
+        &rule("Manufacturer = '^Foci$', \"0028,0010\" = '^40$', ImageType = 'AXIAL'"),
+        &[],
+    );
+    assert_eq!(
+        of_rule(&said, "tags")[2..],
+        [
+            "    yes  tags.0028,0010: asked ^40$, found \"40\"",
+            "    yes  tags.ImageType: asked AXIAL, found \"ORIGINAL\\\\PRIMARY\\\\AXIAL\"",
+            "    yes  tags.Manufacturer: asked ^Foci$, found \"Foci\"",
+        ]
+    );
+    // What is not there matches nothing, not even a pattern that the empty text matches.
+    let said = explain(&scene, &study, &rule("StationName = '.*', PatientBirthDate = '^$'"), &[]);
+    assert_eq!(
+        of_rule(&said, "tags")[2..],
+        [
+            "    no   tags.PatientBirthDate: asked ^$, found nothing",
+            "    no   tags.StationName: asked .*, found nothing",
+        ]
+    );
+    assert!(said.ends_with("no rule applies: the study is kept and not analyzed\n"), "{said}");
+}
+
+#[test]
+fn a_study_that_is_not_known_is_told() {
+    let scene = Scene::new();
+    let config = common::node::config(&scene, "");
+    for (study, more, sentence) in [
+        ("1.2.3", &[][..], "foci: study 1.2.3 is unknown: nothing has come here yet\n"),
+        ("nowhere", &[], "foci: \"nowhere\" is neither a path nor a Study Instance UID\n"),
+        ("1.2.3", &["--sender", "ct9"], "foci: there is no peer \"ct9\", nor is it stow or pull\n"),
+    ] {
+        let mut command = foci(&scene);
+        let output =
+            command.arg("serve").arg("--config").arg(&config).arg("--explain").arg(study).args(more).output();
+        let output = output.unwrap();
+        assert_eq!(
+            (output.status.code(), String::from_utf8(output.stderr).unwrap()),
+            (Some(1), sentence.to_owned())
+        );
+        assert!(!scene.path("data").exists(), "explaining makes nothing");
+    }
+}
