@@ -89,6 +89,8 @@ pub(crate) struct Intake {
 pub(crate) struct Incoming {
     desk: Arc<Desk>,
     sender: Sender,
+    /// The only study of which it may be.
+    study: Option<Uid>,
     begun: Instant,
     stage: Stage,
 }
@@ -164,14 +166,32 @@ impl Intake {
     }
 
     fn incoming(&self, sender: &Sender, stage: Stage) -> Result<Incoming, Refused> {
-        let incoming =
-            Incoming { desk: self.desk.clone(), sender: sender.clone(), begun: Instant::now(), stage };
+        let incoming = Incoming {
+            desk: self.desk.clone(),
+            sender: sender.clone(),
+            study: None,
+            begun: Instant::now(),
+            stage,
+        };
         self.desk.check_room().map_err(|refused| incoming.refused(refused))?;
         Ok(incoming)
     }
 }
 
 impl Incoming {
+    /// Refuses the object if it is of another study.
+    pub(crate) fn only_of(&mut self, study: &Uid) {
+        self.study = Some(study.clone());
+    }
+
+    /// What the object says that it is, as far as that has come.
+    pub(crate) fn announced(&self) -> Option<&Announced> {
+        match &self.stage {
+            Stage::Head(_) => None,
+            Stage::Body(body) => Some(&body.announced),
+        }
+    }
+
     /// Takes the next bytes. After an error there is nothing more to be taken or finished.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Refused> {
         self.take(bytes).await.map_err(|refused| self.refused(refused))
@@ -187,7 +207,7 @@ impl Incoming {
         };
         // A task of its own: if nobody waits for it any more, it comes to its end all the same, and no
         // file stays without its row.
-        let done = tokio::spawn(body.finish(desk, sender.clone())).await;
+        let done = tokio::spawn(body.finish(desk, sender.clone(), self.study)).await;
         let (announced, kept) = done.map_err(|error| refused(storage(error)))?.map_err(refused)?;
         let outcome = match kept {
             Kept::New => "new",
@@ -287,7 +307,12 @@ impl Body {
     }
 
     /// Makes the object safe.
-    async fn finish(self, desk: Arc<Desk>, sender: Sender) -> Result<(Announced, Kept), Refused> {
+    async fn finish(
+        self,
+        desk: Arc<Desk>,
+        sender: Sender,
+        study: Option<Uid>,
+    ) -> Result<(Announced, Kept), Refused> {
         let Self { announced, passing, hash, piece, writing, .. } = self;
         let identity = match passing {
             Some(passing) => Some(announced.check(passing.end().map_err(malformed)?)?),
@@ -306,7 +331,7 @@ impl Body {
                 None => Draft::begin(&at_work, &wanted)?,
             };
             draft.part.append(&piece).map_err(disk)?;
-            draft.keep(&at_work, &wanted, identity, archive::hex(&hash.finalize()), sender)
+            draft.keep(&at_work, &wanted, identity, archive::hex(&hash.finalize()), sender, study.as_ref())
         });
         let instance = instance.await.map_err(storage)??;
         let kept = match desk.commit(instance.clone()).await {
@@ -365,6 +390,7 @@ impl Draft {
         identity: Option<Identity>,
         sha256: String,
         sender: Sender,
+        study: Option<&Uid>,
     ) -> Result<NewInstance, Refused> {
         let identity = match identity {
             Some(identity) => identity,
@@ -373,6 +399,9 @@ impl Draft {
                 announced.check(identity::inflated(data_set).map_err(malformed)?)?
             }
         };
+        if study.is_some_and(|study| *study != identity.study_uid) {
+            return Err(Refused::Mismatch(format!("it is of study {}", identity.study_uid)));
+        }
         self.part.sync().map_err(disk)?;
         let bytes = self.part.written() - self.data_set;
         let name = archive::name_of(&identity.sop_instance_uid, &announced.transfer_syntax, &sha256);
