@@ -103,27 +103,15 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// All files that must be there, by the name of their folder below `images`, for every study whose UID
-    /// is greater than `after`: those of the first of them, and its UID. `None`: there are no more.
-    pub(crate) async fn files_after(
-        &self,
-        after: &str,
-        before: Time,
-    ) -> sqlx::Result<Option<(Uid, Vec<String>)>> {
-        let study: Option<String> =
-            sqlx::query_scalar("SELECT study_uid FROM study WHERE study_uid > $1 ORDER BY study_uid LIMIT 1")
-                .bind(after)
-                .fetch_optional(&self.read)
-                .await?;
-        let Some(study) = study else { return Ok(None) };
-        let files = sqlx::query_scalar(
+    /// The files of `study` that must be there, of instances that came before `before`.
+    pub(crate) async fn files_of(&self, study: &Uid, before: Time) -> sqlx::Result<Vec<String>> {
+        sqlx::query_scalar(
             "SELECT file FROM instance WHERE study_uid = $1 AND purged_at IS NULL AND received_at < $2",
         )
-        .bind(&study)
+        .bind(study.as_str())
         .bind(before.0)
         .fetch_all(&self.read)
-        .await?;
-        Ok(Some((super::uid(&study), files)))
+        .await
     }
 
     /// Notes that an object was kept aside.
