@@ -10,6 +10,7 @@ pub(crate) mod instances;
 pub(crate) mod jobs;
 pub(crate) mod outbox;
 pub(crate) mod plans;
+pub(crate) mod results;
 pub(crate) mod studies;
 pub(crate) mod views;
 
