@@ -289,7 +289,7 @@ const FREE: &str =
 fn what_a_first_start_needs_is_looked_at_and_nothing_is_made() {
     let scene = Scene::new();
     let (lines, content) = checked(&scene, FREE);
-    has(&lines, "ok configuration 0 peers, 0 DICOMweb servers, 0 rules");
+    has(&lines, "ok configuration peers: 0, DICOMweb servers: 0, rules: 0");
     has(&lines, "note rules there are none: studies are kept and none is analyzed");
     has(&lines, "missing data ");
     has(&lines, "ok data disk ");

@@ -23,7 +23,7 @@ pub(super) fn check(path: &Path, lines: &mut Lines) -> Result<()> {
         Err(wrong) => return wrong.faults.iter().try_for_each(|fault| lines.wrong("configuration", fault)),
     };
     let (peers, webs, rules) = (config.peer.len(), config.dicomweb.len(), config.rule.len());
-    lines.ok("configuration", format!("{peers} peers, {webs} DICOMweb servers, {rules} rules"))?;
+    lines.ok("configuration", format!("peers: {peers}, DICOMweb servers: {webs}, rules: {rules}"))?;
     if rules == 0 {
         lines.note("rules", "there are none: studies are kept and none is analyzed")?;
     }
