@@ -42,7 +42,8 @@ CREATE TABLE instance (
     -- When its file was removed; if it comes again it is kept again.
     purged_at        BIGINT
 );
-CREATE INDEX instance_by_study ON instance (study_uid, revision);
+-- With all that is asked again and again while a study is being received.
+CREATE INDEX instance_by_study ON instance (study_uid, revision, received_at, purged_at);
 
 -- Objects under the UID of another one that came before, with other bytes.
 CREATE TABLE quarantine (
