@@ -86,6 +86,8 @@ pub(crate) struct Intake {
 pub(crate) struct Incoming {
     desk: Arc<Desk>,
     sender: Sender,
+    /// The only study of which it may be.
+    study: Option<Uid>,
     begun: Instant,
     stage: Stage,
 }
@@ -161,14 +163,32 @@ impl Intake {
     }
 
     fn incoming(&self, sender: &Sender, stage: Stage) -> Result<Incoming, Refused> {
-        let incoming =
-            Incoming { desk: self.desk.clone(), sender: sender.clone(), begun: Instant::now(), stage };
+        let incoming = Incoming {
+            desk: self.desk.clone(),
+            sender: sender.clone(),
+            study: None,
+            begun: Instant::now(),
+            stage,
+        };
         self.desk.check_room().map_err(|refused| incoming.refused(refused))?;
         Ok(incoming)
     }
 }
 
 impl Incoming {
+    /// Refuses the object if it is of another study.
+    pub(crate) fn only_of(&mut self, study: &Uid) {
+        self.study = Some(study.clone());
+    }
+
+    /// What the object says that it is, as far as that has come.
+    pub(crate) fn announced(&self) -> Option<&Announced> {
+        match &self.stage {
+            Stage::Head(_) => None,
+            Stage::Body(body) => Some(&body.announced),
+        }
+    }
+
     /// Takes the next bytes. After an error there is nothing more to be taken or finished.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Refused> {
         self.take(bytes).await.map_err(|refused| self.refused(refused))
@@ -184,7 +204,7 @@ impl Incoming {
         };
         // A task of its own: if nobody waits for it any more, it comes to its end all the same, and no
         // file stays without its row.
-        let done = tokio::spawn(body.finish(desk, sender.clone())).await;
+        let done = tokio::spawn(body.finish(desk, sender.clone(), self.study)).await;
         let (announced, kept) = done.map_err(|error| refused(storage(error)))?.map_err(refused)?;
         let outcome = match kept {
             Kept::New => "new",
@@ -281,7 +301,12 @@ impl Body {
     }
 
     /// Makes the object safe.
-    async fn finish(self, desk: Arc<Desk>, sender: Sender) -> Result<(Announced, Kept), Refused> {
+    async fn finish(
+        self,
+        desk: Arc<Desk>,
+        sender: Sender,
+        study: Option<Uid>,
+    ) -> Result<(Announced, Kept), Refused> {
         let Self { announced, passing, piece, writing, .. } = self;
         let identity = match passing {
             Some(passing) => Some(announced.check(passing.end().map_err(malformed)?)?),
@@ -300,7 +325,7 @@ impl Body {
                 None => Draft::begin(&at_work, &wanted)?,
             };
             draft.append(&piece)?;
-            draft.keep(&at_work, &wanted, identity, sender)
+            draft.keep(&at_work, &wanted, identity, sender, study.as_ref())
         });
         let instance = instance.await.map_err(storage)??;
         let kept = match desk.commit(instance.clone()).await {
@@ -364,6 +389,7 @@ impl Draft {
         announced: &Announced,
         identity: Option<Identity>,
         sender: Sender,
+        study: Option<&Uid>,
     ) -> Result<NewInstance, Refused> {
         let identity = match identity {
             Some(identity) => identity,
@@ -372,6 +398,9 @@ impl Draft {
                 announced.check(identity::inflated(data_set).map_err(malformed)?)?
             }
         };
+        if study.is_some_and(|study| *study != identity.study_uid) {
+            return Err(Refused::Mismatch(format!("it is of study {}", identity.study_uid)));
+        }
         self.part.sync().map_err(disk)?;
         let bytes = self.part.written() - self.data_set;
         let sha256 = archive::hex(&self.hash.finalize());
@@ -567,3 +596,6 @@ fn disk(error: std::io::Error) -> Refused {
 fn storage(error: impl Into<anyhow::Error>) -> Refused {
     Refused::Storage(error.into())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

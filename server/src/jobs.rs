@@ -323,7 +323,8 @@ impl Worker {
                 Ok(true) => {
                     info!(job = lease.job, study = %lease.study, results = results.len(), "analysis done");
                     counter!("foci_critical_findings_total").increment(done.critical.len() as u64);
-                    node.wake.delivery.notify_one();
+                    // To all: each destination waits by itself.
+                    node.wake.delivery.notify_waiters();
                     return "done";
                 }
                 Ok(false) => {
