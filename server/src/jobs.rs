@@ -264,7 +264,7 @@ impl Worker {
                 }
                 Err(Trouble::Died(reason)) => return (End::Failed(again, reason), After::Dead),
             };
-            let kept = keep::results(&node.config.data, lease.folder(), folder, done.results.clone()).await;
+            let kept = keep::results(node.clone(), lease.folder(), folder, done.results.clone()).await;
             let end = match kept {
                 Ok(results) => End::Kept(done, results),
                 Err(error) => End::Failed(again, format!("the results cannot be kept: {error:#}")),
@@ -369,9 +369,9 @@ async fn order(node: &Node, lease: &Lease, folder: PathBuf) -> Result<Option<Ord
         return Ok(None);
     }
     tokio::fs::create_dir_all(&folder).await.context("the folder for its results cannot be made")?;
-    // The child has a working folder of its own.
-    let images = std::path::absolute(node.config.data.join("images"))?;
-    let files = files.into_iter().map(|file| images.join(file)).collect();
+    // The child may have another working folder.
+    let image = |file: PathBuf| std::path::absolute(node.archive.image(&file.to_string_lossy()));
+    let files = files.into_iter().map(image).collect::<std::io::Result<_>>()?;
     Ok(Some(Order { files, task: lease.task.clone(), folder: std::path::absolute(folder)? }))
 }
 

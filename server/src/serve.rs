@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use crate::archive::Archive;
 use crate::config::Config;
 use crate::intake::Intake;
 use crate::log::Log;
@@ -50,13 +51,13 @@ impl Serve {
 }
 
 async fn serve(config: Config) -> Result<()> {
-    std::fs::create_dir_all(&config.data)
-        .with_context(|| format!("the data folder {} cannot be made", config.data.display()))?;
+    let _lock = Archive::lock(&config.data)?;
     let store = Store::open(&config.data).await?;
     let node = Node::new(config, store);
     let intake = Arc::new(Intake::new(node.clone()));
     let dicom = dimse::scp::Server::bind(node.clone(), intake.clone()).await?;
-    let web = http::Server::bind(node.clone(), intake).await?;
+    let listening = http::Listening { plain: dicom.plain(), tls: dicom.tls() };
+    let web = http::Server::bind(node.clone(), intake, listening).await?;
 
     let (ask, stop) = Stop::new();
     let mut line = "ready".to_owned();

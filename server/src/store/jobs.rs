@@ -494,7 +494,7 @@ async fn give_back(
 }
 
 /// The lane of this number.
-fn lane(number: i64) -> Lane {
+pub(super) fn lane(number: i64) -> Lane {
     let lanes = [Lane::Emergency, Lane::Normal, Lane::Bulk];
     *lanes.iter().find(|lane| **lane as i64 == number).expect("only numbers of lanes are written there")
 }

@@ -20,6 +20,8 @@ CREATE TABLE study (
     images_purged_at BIGINT
 );
 CREATE INDEX study_by_time ON study (state, last_at);
+CREATE INDEX study_by_age ON study (last_at, study_uid);
+CREATE INDEX study_by_sender ON study (sender, last_at);
 CREATE INDEX study_unplanned ON study (lane, complete_at) WHERE planned < revision;
 
 CREATE TABLE instance (
@@ -36,7 +38,9 @@ CREATE TABLE instance (
     -- The revision of the study that it first belongs to; 0: none (no image).
     revision         INTEGER NOT NULL,
     sender           TEXT NOT NULL,
-    received_at      BIGINT NOT NULL
+    received_at      BIGINT NOT NULL,
+    -- When its file was removed; if it comes again it is kept again.
+    purged_at        BIGINT
 );
 CREATE INDEX instance_by_study ON instance (study_uid, revision);
 
@@ -52,6 +56,8 @@ CREATE TABLE quarantine (
     reason           TEXT NOT NULL,
     sender           TEXT NOT NULL,
     received_at      BIGINT NOT NULL,
+    -- When its file was removed.
+    purged_at        BIGINT,
     UNIQUE (sop_instance_uid, sha256)
 );
 
@@ -128,6 +134,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_next ON outbox (destination, state, lane, not_before);
 CREATE INDEX outbox_to_commit ON outbox (destination, commit_at) WHERE commit_at IS NOT NULL;
 CREATE INDEX outbox_by_job ON outbox (job_id, destination);
+CREATE INDEX outbox_by_sending ON outbox (destination, sent_at);
 
 -- Every request for storage commitment: its answer may come much later, when it was asked for again.
 CREATE TABLE commitment (
