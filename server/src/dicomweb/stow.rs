@@ -107,6 +107,7 @@ pub(super) async fn store(
     metrics::counter!("foci_stow_instances_total", "outcome" => "failed")
         .increment(stored.failed.len() as u64);
     if let Err(broken) = done {
+        tracing::warn!(stored = stored.kept.len(), "a STOW-RS message breaks off: {broken}");
         return Err(problem(&broken, stored.kept.len()));
     }
     stored.answer()
