@@ -351,7 +351,7 @@ pub struct FileHead {
 /// [`Unsound::NotDicom`] without preamble or without file meta information (PS3.10 7.1).
 pub fn file_head(bytes: &[u8]) -> Result<Option<FileHead>, Unsound> {
     let magic = bytes.get(128..132);
-    if magic.is_some_and(|magic| magic != b"DICM") || bytes.len() > 2 * MAX_META {
+    if magic.is_some_and(|magic| magic != b"DICM") {
         return Err(Unsound::NotDicom);
     }
     if magic.is_none() {

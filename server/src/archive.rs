@@ -26,6 +26,9 @@ const RESULTS: &str = "results";
 /// Folders of this many studies are kept open: those that come at the same time, and some.
 const OPEN_FOLDERS: usize = 128;
 
+/// Held by the node that runs.
+const LOCK: &str = "foci.lock";
+
 /// The folders of a node.
 #[derive(Debug)]
 pub(crate) struct Archive {
@@ -81,7 +84,7 @@ impl Archive {
         let make = || -> io::Result<File> {
             // It holds patient data: nobody else has any business in it.
             fs::DirBuilder::new().recursive(true).mode(0o700).create(data)?;
-            OpenOptions::new().create(true).truncate(false).write(true).open(data.join("foci.lock"))
+            OpenOptions::new().create(true).truncate(false).write(true).open(data.join(LOCK))
         };
         let file = make().with_context(|| format!("the data folder {shown} cannot be written"))?;
         match file.try_lock() {
@@ -106,6 +109,12 @@ impl Archive {
         };
         prepare().with_context(|| format!("the data folder {shown} cannot be prepared"))?;
         Ok(Lock { _file: file })
+    }
+
+    /// Whether a node that runs has `data`.
+    pub(crate) fn is_held(data: &Path) -> bool {
+        let lock = File::open(data.join(LOCK));
+        lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     }
 
     /// Whether there is room for more. Once there was not, there is only when a quarter more than the

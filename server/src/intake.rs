@@ -596,3 +596,6 @@ fn disk(error: std::io::Error) -> Refused {
 fn storage(error: impl Into<anyhow::Error>) -> Refused {
     Refused::Storage(error.into())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

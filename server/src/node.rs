@@ -29,7 +29,7 @@ pub(crate) struct Wake {
     pub(crate) plans: Notify,
     /// A job was queued.
     pub(crate) jobs: Notify,
-    /// Results or alerts are to be delivered.
+    /// Results or alerts are to be delivered: several wait, so `notify_waiters`.
     pub(crate) delivery: Notify,
 }
 

@@ -56,7 +56,8 @@ async fn serve(config: Config) -> Result<()> {
     let node = Node::new(config, store);
     let intake = Arc::new(Intake::new(node.clone()));
     let dicom = dimse::scp::Server::bind(node.clone(), intake.clone()).await?;
-    let web = http::Server::bind(node.clone(), intake).await?;
+    let listening = http::Listening { plain: dicom.plain(), tls: dicom.tls() };
+    let web = http::Server::bind(node.clone(), intake, listening).await?;
 
     let (ask, stop) = Stop::new();
     let mut line = "ready".to_owned();

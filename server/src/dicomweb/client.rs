@@ -94,6 +94,11 @@ impl Web {
         Ok(Self { name: web.name.clone(), root, client, authorization })
     }
 
+    /// What the configuration calls it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Studies that match all `keys` (QIDO-RS), as DICOM JSON.
     ///
     /// # Errors

@@ -268,8 +268,8 @@ impl Store {
             }
             for destination in &destinations {
                 sqlx::query(
-                    "INSERT INTO outbox (job_id, result_id, destination, state, not_before) \
-                     VALUES ($1, $2, $3, 'pending', $4)",
+                    "INSERT INTO outbox (job_id, result_id, destination, lane, state, not_before) \
+                     VALUES ($1, $2, $3, (SELECT lane FROM job WHERE id = $1), 'pending', $4)",
                 )
                 .bind(lease.job)
                 .bind(id)
@@ -494,7 +494,7 @@ async fn give_back(
 }
 
 /// The lane of this number.
-fn lane(number: i64) -> Lane {
+pub(super) fn lane(number: i64) -> Lane {
     let lanes = [Lane::Emergency, Lane::Normal, Lane::Bulk];
     *lanes.iter().find(|lane| **lane as i64 == number).expect("only numbers of lanes are written there")
 }

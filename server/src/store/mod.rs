@@ -24,9 +24,6 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection, Sqlite, Transaction};
 
-/// The version of the tables in `schema.sql`.
-const VERSION: i64 = 1;
-
 /// How long a statement waits for another program that holds the database.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -49,6 +46,9 @@ pub(crate) struct Store {
 const FILE: &str = "foci.db";
 
 impl Store {
+    /// The version of the tables in `schema.sql`.
+    pub(crate) const VERSION: i64 = 1;
+
     /// Whether `folder` has a database.
     pub(crate) fn exists(folder: &Path) -> bool {
         folder.join(FILE).is_file()
@@ -84,18 +84,19 @@ impl Store {
         let write = pool(1).connect_with(options.clone()).await.context("the database cannot be opened")?;
         let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&write).await?;
         match version {
-            VERSION => {}
+            Self::VERSION => {}
             0 => {
                 let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
                 sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await?;
-                sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {VERSION}")))
+                sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", Self::VERSION)))
                     .execute(&mut *transaction)
                     .await?;
                 transaction.commit().await?;
             }
-            newer if newer > VERSION => bail!(
+            newer if newer > Self::VERSION => bail!(
                 "the database was made by a newer version of foci (its tables are version {newer}, this \
-                 program knows {VERSION}): run that version, or restore a backup"
+                 program knows {}): run that version, or restore a backup",
+                Self::VERSION
             ),
             odd => bail!("the database has tables of version {odd}, which no foci made"),
         }

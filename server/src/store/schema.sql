@@ -20,6 +20,8 @@ CREATE TABLE study (
     images_purged_at BIGINT
 );
 CREATE INDEX study_by_time ON study (state, last_at);
+CREATE INDEX study_by_age ON study (last_at, study_uid);
+CREATE INDEX study_by_sender ON study (sender, last_at);
 CREATE INDEX study_unplanned ON study (lane, complete_at) WHERE planned < revision;
 
 CREATE TABLE instance (
@@ -132,6 +134,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_next ON outbox (destination, state, lane, not_before);
 CREATE INDEX outbox_to_commit ON outbox (destination, commit_at) WHERE commit_at IS NOT NULL;
 CREATE INDEX outbox_by_job ON outbox (job_id, destination);
+CREATE INDEX outbox_by_sending ON outbox (destination, sent_at);
 
 -- Every request for storage commitment: its answer may come much later, when it was asked for again.
 CREATE TABLE commitment (

@@ -1,0 +1,129 @@
+//! Whether the node lives, and whether it can do its work.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::App;
+use super::problem::{Problem, ProblemJson};
+
+/// A node that cannot write within this is not ready.
+const WRITE: Duration = Duration::from_secs(5);
+
+/// Asking more often than this gets the same answer: anybody may ask.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The last look, and when that was.
+#[derive(Debug, Default)]
+pub(super) struct LastLook(tokio::sync::Mutex<Option<(Instant, Vec<String>)>>);
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Health {
+    #[schema(example = "alive")]
+    health: &'static str,
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ready {
+    ready: bool,
+}
+
+/// The disk that holds the data.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(super) struct Disk {
+    pub(super) free_bytes: u64,
+    pub(super) total_bytes: u64,
+    /// With less than this free, senders are told to wait.
+    pub(super) minimum_free_bytes: u64,
+}
+
+/// Whether the process lives
+#[utoipa::path(get, path = "/health", tag = "operation", security(()), responses((status = 200, body = Health)))]
+pub(super) async fn health() -> Json<Health> {
+    Json(Health { health: "alive", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// Whether the node can take studies
+///
+/// That is: the database can be written, the disk has room, the DICOM node listens.
+#[utoipa::path(get, path = "/ready", tag = "operation", security(()), responses(
+    (status = 200, body = Ready),
+    (status = 503, description = "It is not, and why", body = ProblemJson, content_type = "application/problem+json"),
+))]
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
+    let missing = missing(&app).await;
+    if missing.is_empty() {
+        Ok(Json(Ready { ready: true }))
+    } else {
+        Err(Problem::NotReady(missing.join("; ")))
+    }
+}
+
+/// What keeps the node from doing its work; a sentence each.
+pub(super) async fn missing(app: &App) -> Vec<String> {
+    let mut last = app.last_look.0.lock().await;
+    if let Some((at, missing)) = &*last
+        && at.elapsed() < FRESH
+    {
+        return missing.clone();
+    }
+    let missing = look(app).await;
+    *last = Some((Instant::now(), missing.clone()));
+    missing
+}
+
+async fn look(app: &App) -> Vec<String> {
+    let mut missing = Vec::new();
+    if app.stop.is_requested() {
+        missing.push("the node is stopping".to_owned());
+    }
+    match tokio::time::timeout(WRITE, app.node.store.try_write()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!("the database cannot be written: {error}");
+            missing.push("the database cannot be written".to_owned());
+        }
+        Err(_) => missing.push(format!("the database is locked for {} s and more", WRITE.as_secs())),
+    }
+    match disk(app) {
+        Ok(disk) if disk.free_bytes < disk.minimum_free_bytes => missing.push(format!(
+            "the disk has {} MiB free, and needs {} (studies.minimum_free_mb)",
+            disk.free_bytes >> 20,
+            disk.minimum_free_bytes >> 20
+        )),
+        Ok(_) => {}
+        Err(error) => {
+            tracing::warn!("{error:#}");
+            missing.push("the disk does not say how much room it has".to_owned());
+        }
+    }
+    let dicom = &app.node.config.dicom;
+    let wanted = [
+        ("without TLS", dicom.listen.is_some(), app.listening.plain),
+        ("with TLS", dicom.tls.as_ref().is_some_and(|tls| tls.listen.is_some()), app.listening.tls),
+    ];
+    for (how, wanted, address) in wanted {
+        if wanted && address.is_none() {
+            missing.push(format!("the DICOM node does not listen {how}"));
+        }
+    }
+    missing
+}
+
+/// The room on the disk that holds the data.
+pub(super) fn disk(app: &App) -> Result<Disk> {
+    let config = &app.node.config;
+    let found = rustix::fs::statvfs(&config.data).context("the disk does not say how much room it has")?;
+    Ok(Disk {
+        free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+        total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+        minimum_free_bytes: config.studies.minimum_free_mb << 20,
+    })
+}

@@ -1,0 +1,46 @@
+//! The status page: files that are part of the program, so that it works with no network but this.
+
+use axum::extract::Path;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Problem;
+
+/// Everything below `/assets`: its name, its media type, its content.
+const ASSETS: [(&str, &str, &str); 6] = [
+    ("style.css", CSS, include_str!("page/style.css")),
+    ("app.js", JS, include_str!("page/app.js")),
+    ("show.js", JS, include_str!("page/show.js")),
+    ("words.js", JS, include_str!("page/words.js")),
+    ("login.js", JS, include_str!("page/login.js")),
+    ("icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+];
+
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
+/// Whether `path` is open to all: it holds nothing but the page, and what asks for the token.
+pub(super) fn is_open(path: &str) -> bool {
+    path == "/login" || path.starts_with("/assets/")
+}
+
+pub(super) async fn index() -> Response {
+    serve(HTML, include_str!("page/index.html"))
+}
+
+pub(super) async fn login() -> Response {
+    serve(HTML, include_str!("page/login.html"))
+}
+
+pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
+    let found = ASSETS.iter().find(|(known, ..)| *known == name);
+    let (_, media_type, content) = found.ok_or(Problem::NoFile)?;
+    Ok(serve(media_type, content))
+}
+
+fn serve(media_type: &'static str, content: &'static str) -> Response {
+    // A browser asks again each time: another version of the program has another page.
+    let headers = [(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "no-cache")];
+    (headers, content).into_response()
+}
