@@ -66,6 +66,11 @@ pub(crate) fn coding(uid: &str) -> (&'static str, Coding, bool) {
     known.map_or(("unknown", Coding::Unsupported, false), |(_, name, coding, lossy)| (*name, *coding, *lossy))
 }
 
+/// The UIDs of all transfer syntaxes that are known here, readable or not.
+pub(crate) fn syntaxes() -> impl Iterator<Item = &'static str> {
+    SYNTAXES.iter().map(|syntax| syntax.0)
+}
+
 /// Decodes one frame into `cells`, which then holds Rows x Columns numbers, little endian, of the
 /// returned number of bytes each.
 ///

@@ -334,6 +334,10 @@ pub fn inflated(data_set: impl Read) -> Result<Identity, Unsound> {
 /// The beginning of a DICOM file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileHead {
+    /// Media Storage SOP Class UID.
+    pub sop_class_uid: Uid,
+    /// Media Storage SOP Instance UID.
+    pub sop_instance_uid: Uid,
     /// How the data set is written.
     pub transfer_syntax: Uid,
     /// Where the data set begins.
@@ -347,14 +351,19 @@ pub struct FileHead {
 /// [`Unsound::NotDicom`] without preamble or without file meta information (PS3.10 7.1).
 pub fn file_head(bytes: &[u8]) -> Result<Option<FileHead>, Unsound> {
     let magic = bytes.get(128..132);
-    if magic.is_some_and(|magic| magic != b"DICM") || bytes.len() > 2 * MAX_META {
+    if magic.is_some_and(|magic| magic != b"DICM") {
         return Err(Unsound::NotDicom);
     }
     if magic.is_none() {
         return Ok(None);
     }
     let mut at = 132;
-    let mut transfer_syntax = None;
+    let names = [
+        (tags::MEDIA_STORAGE_SOP_CLASS_UID, "Media Storage SOP Class UID"),
+        (tags::MEDIA_STORAGE_SOP_INSTANCE_UID, "Media Storage SOP Instance UID"),
+        (tags::TRANSFER_SYNTAX_UID, "Transfer Syntax UID"),
+    ];
+    let mut found = [const { None }; 3];
     loop {
         let start = match EXPLICIT.start(bytes, at) {
             Ok(start) => start,
@@ -362,14 +371,20 @@ pub fn file_head(bytes: &[u8]) -> Result<Option<FileHead>, Unsound> {
             Err(Stop::Broken(_)) => return Err(Unsound::NotDicom),
         };
         if start.tag.group() != 2 {
-            let transfer_syntax = transfer_syntax.ok_or(Unsound::NoUid("Transfer Syntax UID"))?;
-            return Ok(Some(FileHead { transfer_syntax, data_set: at }));
+            let [class, instance, syntax] = std::array::from_fn(|i| found[i].take().ok_or(names[i].1));
+            let missing = Unsound::NoUid;
+            return Ok(Some(FileHead {
+                sop_class_uid: class.map_err(missing)?,
+                sop_instance_uid: instance.map_err(missing)?,
+                transfer_syntax: syntax.map_err(missing)?,
+                data_set: at,
+            }));
         }
         let end = start.length.filter(|length| *length <= MAX_META).map(|length| start.value + length);
         let end = end.filter(|end| *end <= MAX_META).ok_or(Unsound::NotDicom)?;
         let Some(value) = bytes.get(start.value..end) else { return Ok(None) };
-        if start.tag == tags::TRANSFER_SYNTAX_UID {
-            transfer_syntax = ascii(value).and_then(|text| Uid::parse(text).ok());
+        if let Some(known) = names.iter().position(|(tag, _)| *tag == start.tag) {
+            found[known] = ascii(value).and_then(|text| Uid::parse(text).ok());
         }
         at = end;
     }
@@ -548,7 +563,12 @@ mod tests {
             let meta = file_meta(&class, &instance, &syntax);
             let bytes = written(&image(CT), syntax.as_str());
             let file = [meta.as_slice(), &bytes].concat();
-            let head = FileHead { transfer_syntax: syntax, data_set: meta.len() };
+            let head = FileHead {
+                sop_class_uid: class.clone(),
+                sop_instance_uid: instance.clone(),
+                transfer_syntax: syntax,
+                data_set: meta.len(),
+            };
             assert_eq!(file_head(&file), Ok(Some(head)));
             assert_eq!(file_head(&file[..meta.len() - 1]), Ok(None));
             let object = dicom::object::from_reader(file.as_slice()).unwrap();

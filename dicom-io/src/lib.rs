@@ -10,6 +10,7 @@ pub mod geometry;
 mod header;
 pub mod identity;
 mod instance;
+pub mod json;
 pub mod net;
 pub mod object;
 pub mod phantom;

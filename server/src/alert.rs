@@ -12,15 +12,13 @@ use anyhow::{Context, Result};
 use reqwest::{StatusCode, header};
 use tracing::{info, warn};
 
+use crate::dicomweb::client;
 use crate::node::{Node, Stop};
 use crate::store::Time;
 use crate::store::alerts::{Alert, Told};
 
 /// How long one that is told may take to answer.
 const DEADLINE: Duration = Duration::from_secs(20);
-
-/// How long it may take to be reached.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// The longest wait between two tries, whatever is configured for deliveries.
 const MOST: Duration = Duration::from_secs(60);
@@ -139,17 +137,9 @@ enum Posted {
 
 impl Webhook {
     fn new(url: &str, token_file: Option<PathBuf>) -> Result<Self> {
-        let url = url.parse().context("alert.url is no URL")?;
-        // An error means that there is a provider already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            // A finding goes where it was told to go and nowhere else.
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(DEADLINE)
-            .user_agent(concat!("foci/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .context("the client for alerts cannot be made")?;
+        let url: reqwest::Url = url.parse().context("alert.url is no URL")?;
+        // Without redirects: a finding goes where it was told to go and nowhere else.
+        let client = client::http_client(&url, None).context("alert.url")?;
         Ok(Self { client, url, token_file })
     }
 
@@ -157,13 +147,14 @@ impl Webhook {
         let mut request = self
             .client
             .post(self.url.clone())
+            .timeout(DEADLINE)
             .header(header::CONTENT_TYPE, "application/json")
             .body(alert.body.clone());
         if let Some(file) = &self.token_file {
             // Each time: tokens are renewed.
-            match tokio::fs::read_to_string(file).await {
-                Ok(token) => request = request.bearer_auth(token.trim()),
-                Err(error) => return Posted::Failed(format!("alert.token_file cannot be read: {error}")),
+            match client::bearer(file) {
+                Ok(token) => request = request.header(header::AUTHORIZATION, token),
+                Err(error) => return Posted::Failed(format!("{error:#}")),
             }
         }
         match request.send().await {

@@ -3,6 +3,8 @@
 //! `foci.example.toml` describes every setting. What can only be seen by looking outside the file (does the
 //! certificate load, does the weights' hash match) is looked at by [`check`](crate::check).
 
+#[cfg(test)]
+mod example;
 mod parse;
 mod sense;
 
@@ -403,22 +405,6 @@ impl fmt::Display for Language {
             Self::English => "en",
             Self::Chinese => "zh",
         })
-    }
-}
-
-impl Lane {
-    /// Its number in the database: the smaller, the sooner.
-    pub(crate) fn number(self) -> i64 {
-        self as i64
-    }
-
-    /// The lane of this number.
-    pub(crate) fn from_number(number: i64) -> Self {
-        match number {
-            0 => Self::Emergency,
-            1 => Self::Normal,
-            _ => Self::Bulk,
-        }
     }
 }
 

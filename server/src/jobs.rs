@@ -264,7 +264,7 @@ impl Worker {
                 }
                 Err(Trouble::Died(reason)) => return (End::Failed(again, reason), After::Dead),
             };
-            let kept = keep::results(&node.config.data, lease.folder(), folder, done.results.clone()).await;
+            let kept = keep::results(node.clone(), lease.folder(), folder, done.results.clone()).await;
             let end = match kept {
                 Ok(results) => End::Kept(done, results),
                 Err(error) => End::Failed(again, format!("the results cannot be kept: {error:#}")),
@@ -323,7 +323,8 @@ impl Worker {
                 Ok(true) => {
                     info!(job = lease.job, study = %lease.study, results = results.len(), "analysis done");
                     counter!("foci_critical_findings_total").increment(done.critical.len() as u64);
-                    node.wake.delivery.notify_one();
+                    // To all: each destination waits by itself.
+                    node.wake.delivery.notify_waiters();
                     return "done";
                 }
                 Ok(false) => {
@@ -368,9 +369,9 @@ async fn order(node: &Node, lease: &Lease, folder: PathBuf) -> Result<Option<Ord
         return Ok(None);
     }
     tokio::fs::create_dir_all(&folder).await.context("the folder for its results cannot be made")?;
-    // The child has a working folder of its own.
-    let images = std::path::absolute(node.config.data.join("images"))?;
-    let files = files.into_iter().map(|file| images.join(file)).collect();
+    // The child may have another working folder.
+    let image = |file: PathBuf| std::path::absolute(node.archive.image(&file.to_string_lossy()));
+    let files = files.into_iter().map(image).collect::<std::io::Result<_>>()?;
     Ok(Some(Order { files, task: lease.task.clone(), folder: std::path::absolute(folder)? }))
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
+use crate::archive::Archive;
 use crate::config::Config;
 use crate::jobs::Progress;
 use crate::store::Store;
@@ -13,6 +14,7 @@ use crate::store::Store;
 pub(crate) struct Node {
     pub(crate) config: Config,
     pub(crate) store: Store,
+    pub(crate) archive: Archive,
     pub(crate) wake: Wake,
     /// How far the jobs at work are.
     pub(crate) progress: Progress,
@@ -27,7 +29,7 @@ pub(crate) struct Wake {
     pub(crate) plans: Notify,
     /// A job was queued.
     pub(crate) jobs: Notify,
-    /// Results or alerts are to be delivered.
+    /// Results or alerts are to be delivered: several wait, so `notify_waiters`.
     pub(crate) delivery: Notify,
 }
 
@@ -57,6 +59,7 @@ impl Stop {
 impl Node {
     /// A node with this configuration and memory.
     pub(crate) fn new(config: Config, store: Store) -> Arc<Self> {
-        Arc::new(Self { config, store, wake: Wake::default(), progress: Progress::default() })
+        let archive = Archive::new(&config.data, config.studies.minimum_free_mb);
+        Arc::new(Self { config, store, archive, wake: Wake::default(), progress: Progress::default() })
     }
 }

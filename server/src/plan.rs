@@ -180,7 +180,104 @@ impl Failures {
 
 #[cfg(test)]
 mod tests {
+    use dicom_io::Spacing;
+    use dicom_io::phantom::Phantom;
+
     use super::*;
+    use crate::config::{Lane, Language};
+
+    /// A phantom of twenty slices, and what the database says of it.
+    struct Patient {
+        folder: tempfile::TempDir,
+        found: Unplanned,
+    }
+
+    impl Patient {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let spacing = Spacing { i: 20.0, j: 20.0, k: 14.0 };
+            Phantom { size: [16, 14, 20], spacing, ..Phantom::default() }.write(folder.path()).unwrap();
+            let study = dicom_io::scan(&[folder.path().to_owned()]).unwrap().studies.remove(0).uid;
+            Self {
+                folder,
+                found: Unplanned { study, revision: 3, sender: "ct".to_owned(), lane: Lane::Bulk },
+            }
+        }
+
+        /// Its files, by name.
+        fn files(&self) -> Vec<PathBuf> {
+            let entries = std::fs::read_dir(self.folder.path()).unwrap();
+            let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+            files.retain(|path| path.extension().is_some_and(|end| end == "dcm"));
+            files.sort();
+            files
+        }
+
+        /// Why nothing is done with `files` by `rules`.
+        #[track_caller]
+        fn nothing(&self, rules: &str, files: &[PathBuf]) -> String {
+            match outcome(&config(rules), &self.found, files).unwrap() {
+                Outcome::Nothing(why) => why,
+                Outcome::Job(job) => panic!("{job:?}"),
+            }
+        }
+    }
+
+    fn config(rules: &str) -> Config {
+        toml::from_str(&format!("data = \"data\"\n{rules}")).unwrap()
+    }
+
+    const LUNG: &str = "[[rule]]\nname = \"lung\"\nmodels = [\"lung-nodule\"]\n";
+
+    #[test]
+    fn a_job_says_all_that_the_rule_says() {
+        let patient = Patient::new();
+        let rules = "[[rule]]\nname = \"both\"\nmodels = [\"lung-nodule\", \"liver-lesion\"]\n\
+                     send_to = [\"pacs\"]\nlanguage = \"zh\"\nlane = \"emergency\"\n";
+        let Outcome::Job(job) = outcome(&config(rules), &patient.found, &patient.files()).unwrap() else {
+            panic!("no job")
+        };
+        let version = |name| &models::Card::named(name).unwrap().version;
+        let key = format!("liver-lesion {}, lung-nodule {}", version("liver-lesion"), version("lung-nodule"));
+        assert_eq!((job.models_key, job.revision, job.lane), (key, 3, Lane::Emergency));
+        assert_eq!((job.study, job.rule.as_str()), (patient.found.study.clone(), "both"));
+        assert_eq!(job.task.models, ["lung-nodule", "liver-lesion"]);
+        assert_eq!((job.task.language, job.task.send_to), (Language::Chinese, vec!["pacs".to_owned()]));
+        assert_eq!(job.task.series.len(), 1);
+
+        let Outcome::Job(job) = outcome(&config(LUNG), &patient.found, &patient.files()).unwrap() else {
+            panic!("no job")
+        };
+        assert_eq!(job.lane, Lane::Bulk, "the sender's lane where the rule names none");
+    }
+
+    #[test]
+    fn why_nothing_is_done_is_told() {
+        let patient = Patient::new();
+        let files = patient.files();
+        assert_eq!(patient.nothing("", &files), "no rule applies");
+        assert_eq!(patient.nothing("[[rule]]\nname = \"keep\"\n", &files), "rule \"keep\" runs no model");
+        let head = LUNG.to_owned() + "when.body_part = \"HEAD\"\n";
+        assert_eq!(patient.nothing(&head, &files), "no rule applies");
+        let gap = patient.nothing(LUNG, &[&files[..9], &files[10..]].concat());
+        assert!(gap.contains("no series can be analysed") && gap.contains("1 slices are missing"), "{gap}");
+    }
+
+    #[test]
+    fn broken_files_are_told_and_files_that_are_not_there_are_tried_again() {
+        let patient = Patient::new();
+        let files = patient.files();
+        std::fs::write(&files[0], "QUOKKA^J").unwrap();
+        let cut = std::fs::read(&files[1]).unwrap();
+        std::fs::write(&files[1], &cut[..300]).unwrap();
+        assert_eq!(
+            patient.nothing(LUNG, &files[..2]),
+            "none of its 2 images can be read: not a DICOM file, truncated"
+        );
+        std::fs::remove_file(&files[2]).unwrap();
+        let error = outcome(&config(LUNG), &patient.found, &files).err().expect("it may come back");
+        assert!(error.to_string().contains("its images cannot be opened"), "{error:#}");
+    }
 
     #[test]
     fn a_study_that_fails_is_passed_over_for_twice_as_long_each_time() {

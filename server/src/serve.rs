@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use crate::archive::Archive;
 use crate::config::Config;
 use crate::intake::Intake;
 use crate::log::Log;
@@ -50,8 +51,7 @@ impl Serve {
 }
 
 async fn serve(config: Config) -> Result<()> {
-    std::fs::create_dir_all(&config.data)
-        .with_context(|| format!("the data folder {} cannot be made", config.data.display()))?;
+    let _lock = Archive::lock(&config.data)?;
     let store = Store::open(&config.data).await?;
     let node = Node::new(config, store);
     let intake = Arc::new(Intake::new(node.clone()));

@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 
+use common::node::Node;
 use common::{Scene, foci};
 
 /// What `foci serve` says about `text`, which it must refuse, after `the configuration foci.toml is wrong`.
@@ -254,4 +255,158 @@ fn limits_leave_something() {
         "dicom.listen = \"off\"\nhttp.listen = \"off\"\n",
         &["nothing can ever come in: dicom.listen, dicom.tls.listen and http.listen are all off"],
     );
+}
+
+/// What `foci check --config` prints, line by line without the spaces between, and whether it is content.
+fn checked(scene: &Scene, text: &str) -> (Vec<String>, bool) {
+    let config = common::node::config(scene, text);
+    let output = foci(scene).arg("check").arg("--config").arg(config).output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    (lines.lines().map(squeezed).collect(), output.status.success())
+}
+
+#[track_caller]
+fn has(lines: &[String], begin: &str) {
+    assert!(lines.iter().any(|line| line.starts_with(begin)), "{begin}\n{lines:#?}");
+}
+
+/// A port that is taken as long as the listener lives.
+fn taken() -> (std::net::TcpListener, u16) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+/// Listening on ports of the system's choice.
+const FREE: &str =
+    "dicom.listen = \"127.0.0.1:0\"\nhttp.listen = \"127.0.0.1:0\"\nstudies.minimum_free_mb = 1\n";
+
+#[test]
+fn what_a_first_start_needs_is_looked_at_and_nothing_is_made() {
+    let scene = Scene::new();
+    let (lines, content) = checked(&scene, FREE);
+    has(&lines, "ok configuration 0 peers, 0 DICOMweb servers, 0 rules");
+    has(&lines, "note rules there are none: studies are kept and none is analyzed");
+    has(&lines, "missing data ");
+    has(&lines, "ok data disk ");
+    has(&lines, "missing database it is made at the first start");
+    has(&lines, "ok dicom.listen 127.0.0.1:0 is free");
+    assert!(content, "{lines:#?}");
+    assert_eq!(scene.names(), ["foci.toml"]);
+}
+
+#[test]
+fn a_node_that_cannot_work_is_told_each_thing_that_is_wrong() {
+    let scene = Scene::new();
+    let (_listener, port) = taken();
+    fs::write(scene.path("data"), "no folder").unwrap();
+    fs::write(scene.path("bad.pem"), "no PEM").unwrap();
+    fs::write(scene.path("empty.token"), "").unwrap();
+    let text = format!(
+        r#"
+dicom.listen = "127.0.0.1:{port}"
+http.listen = "192.0.2.1:8080"
+http.allow_plain = true
+http.token_file = "empty.token"
+[dicom.tls]
+certificate = "bad.pem"
+key = "bad.pem"
+trusted = "bad.pem"
+[[dicomweb]]
+name = "cloud"
+url = "https://cloud.example/"
+token_file = "nowhere.token"
+"#
+    );
+    let (lines, content) = checked(&scene, &text);
+    has(&lines, "wrong data ");
+    has(&lines, &format!("wrong dicom.listen 127.0.0.1:{port} is in use by another program"));
+    has(&lines, "wrong http.listen 192.0.2.1:8080 is no address of this machine");
+    has(&lines, "wrong dicom.tls dicom.tls.certificate = ");
+    has(&lines, "wrong dicomweb the DICOMweb server cloud: the token file ");
+    has(&lines, "wrong http.token_file the token file ");
+    assert!(!content, "{lines:#?}");
+
+    let (lines, content) = checked(&scene, "dicom.ae_title = \"\"\nhttp.listn = 1\n");
+    has(
+        &lines,
+        "wrong configuration line 3, column 6: http.listn: there is no such setting; did you mean listen?",
+    );
+    has(&lines, "wrong configuration dicom.ae_title is missing");
+    assert!(!content, "{lines:#?}");
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_left_alone() {
+    let scene = Scene::new();
+    let config = common::node::config(&scene, FREE);
+    Node::start(&scene, &config).stop();
+    let (lines, content) = checked(&scene, FREE);
+    has(&lines, "ok database version 1");
+    assert!(content, "{lines:#?}");
+
+    // The user version stands at byte 60 of the file, as four bytes, the high one first.
+    let file = scene.path("data/foci.db");
+    let mut bytes = fs::read(&file).unwrap();
+    assert_eq!(bytes[60..64], [0, 0, 0, 1]);
+    bytes[63] = 99;
+    fs::write(&file, &bytes).unwrap();
+    let sentence = "the database was made by a newer version of foci (its tables are version 99, this program \
+                    knows 1): run that version, or restore a backup";
+    let (lines, content) = checked(&scene, FREE);
+    has(&lines, &format!("wrong database {sentence}"));
+    assert!(!content, "{lines:#?}");
+    let (status, said) = not_started(&scene, FREE);
+    assert_eq!((status, said), (Some(1), format!("foci: {sentence}\n")));
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+}
+
+#[test]
+fn a_node_that_runs_may_be_checked() {
+    let scene = Scene::new();
+    let node = Node::start(&scene, &common::node::config(&scene, FREE));
+    let dicom = format!("127.0.0.1:{}", node.dicom);
+    let (lines, content) = checked(&scene, &FREE.replacen("127.0.0.1:0", &dicom, 1));
+    has(&lines, "ok database version 1");
+    has(&lines, &format!("ok dicom.listen {dicom} is in use, and this node runs"));
+    assert!(content, "{lines:#?}");
+    // And a second one on the same folder does not start.
+    let (status, said) = not_started(&scene, FREE);
+    assert_eq!(status, Some(1));
+    assert!(
+        said.contains(" belongs to a foci serve that is running: end that one first, or give "),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1);
+    node.stop();
+}
+
+#[test]
+fn a_port_in_use_and_a_wrong_certificate_are_one_sentence_each() {
+    let scene = Scene::new();
+    let (_listener, port) = taken();
+    let (status, said) =
+        not_started(&scene, &format!("dicom.listen = \"127.0.0.1:{port}\"\nhttp.listen = \"off\"\n"));
+    let sentence = format!(
+        "foci: dicom.listen = \"127.0.0.1:{port}\": another program listens on that port: stop it, or choose another \
+         port\n"
+    );
+    assert_eq!((status, said), (Some(1), sentence));
+
+    fs::write(scene.path("foci.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        .unwrap();
+    let tls = "[dicom.tls]\ncertificate = \"foci.pem\"\nkey = \"nowhere.key\"\ntrusted = \"foci.pem\"\n";
+    let (status, said) = not_started(&scene, &(FREE.to_owned() + tls));
+    let path = scene.path("nowhere.key");
+    assert_eq!((status, said), (Some(1), format!("foci: dicom.tls.key = {path:?}: there is no such file\n")));
+}
+
+/// How `foci serve` ends that cannot start, and what it says.
+fn not_started(scene: &Scene, text: &str) -> (Option<i32>, String) {
+    let config = common::node::config(scene, text);
+    let mut command = std::process::Command::new("timeout");
+    command.args(["20", env!("CARGO_BIN_EXE_foci"), "serve", "--config"]).arg(config);
+    let output = command.current_dir(scene.path("")).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }

@@ -64,6 +64,11 @@ pub fn is_read(syntax: &Uid) -> bool {
     codestream::coding(syntax.as_str()).1 != Coding::Unsupported
 }
 
+/// Every transfer syntax that can be read here.
+pub fn syntaxes() -> impl Iterator<Item = Uid> {
+    codestream::syntaxes().filter(|uid| codestream::coding(uid).1 != Coding::Unsupported).map(of_the_standard)
+}
+
 /// Whether `syntax` only orders the bytes of uncompressed objects: one can be made into the other without loss.
 pub fn is_plain(syntax: &Uid) -> bool {
     [EXPLICIT_LE, IMPLICIT_LE, EXPLICIT_BE].contains(&syntax.as_str())

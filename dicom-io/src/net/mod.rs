@@ -10,12 +10,14 @@
 //! - [`message`]: commands and data sets in fragments (PS3.8 E.2).
 //! - [`query`]: the keys of C-FIND, C-MOVE and C-GET, and their answers (PS3.4 C).
 //! - [`commitment`]: the data sets of storage commitment (PS3.4 J).
+//! - [`file`]: what of a DICOM file goes over the network.
 //! - [`classes`]: which objects and transfer syntaxes there are.
 
 pub mod classes;
 pub mod command;
 pub mod commitment;
 mod data_set;
+pub mod file;
 pub mod message;
 pub mod negotiation;
 pub mod pdu;

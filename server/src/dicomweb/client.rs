@@ -20,9 +20,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 
-use super::json;
 use super::media::MediaType;
-use super::multipart::{Content, Limits, Message, Parts};
+use super::message::{Content, Message};
+use super::multipart::{Limits, Parts};
+use super::{json, take};
 use crate::config;
 use crate::intake::{Intake, Kept, Refused, Sender};
 
@@ -93,6 +94,11 @@ impl Web {
         Ok(Self { name: web.name.clone(), root, client, authorization })
     }
 
+    /// What the configuration calls it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Studies that match all `keys` (QIDO-RS), as DICOM JSON.
     ///
     /// # Errors
@@ -142,11 +148,11 @@ impl Web {
         let mut parts = Parts::new(&media_type, source, limits).with_context(cut)?;
         let mut retrieved = Retrieved::default();
         while parts.next().await.with_context(cut)?.is_some() {
-            match take(&mut parts, sender, intake).await.with_context(cut)? {
-                Ok(Kept::Quarantined) => retrieved.quarantined += 1,
-                Ok(Kept::New | Kept::Again | Kept::Own) => retrieved.kept += 1,
-                Err(full @ (Refused::Full | Refused::Storage(_))) => return Err(full).with_context(cut),
-                Err(refused) => retrieved.refused.push(refused),
+            match take(&mut parts, Some(study), sender, intake).await.with_context(cut)? {
+                Ok((_, Kept::Quarantined)) => retrieved.quarantined += 1,
+                Ok((_, Kept::New | Kept::Again | Kept::Own)) => retrieved.kept += 1,
+                Err((full @ (Refused::Full | Refused::Storage(_)), _)) => return Err(full).with_context(cut),
+                Err((refused, _)) => retrieved.refused.push(refused),
             }
         }
         Ok(retrieved)
@@ -165,13 +171,13 @@ impl Web {
                 Err(error) => return all(Outcome::ForNow(format!("object {uid} cannot be read: {error}"))),
             }
         }
-        let message = Message::new("application/dicom", parts);
+        let message = Message::related("application/dicom", parts);
         let request = self
             .client
             .post(self.url(&["studies"]))
             .timeout(TRANSFER)
             .header(header::ACCEPT, "application/dicom+json")
-            .header(header::CONTENT_TYPE, message.content_type())
+            .header(header::CONTENT_TYPE, message.media_type())
             .header(header::CONTENT_LENGTH, message.length())
             .body(reqwest::Body::wrap_stream(message.into_stream()));
         let response = match self.send(request).await {
@@ -250,24 +256,6 @@ impl Web {
         // What serde_json says of wrong JSON is a place in it, not a text from it.
         serde_json::from_slice(&bytes).with_context(|| format!("{} answered with no JSON", about()))
     }
-}
-
-/// Gives the part that begins to `intake`. The outer error is the sender's end, the inner one ours.
-pub(super) async fn take(
-    parts: &mut Parts,
-    sender: &Sender,
-    intake: &Intake,
-) -> Result<Result<Kept, Refused>, super::multipart::Broken> {
-    let mut incoming = match intake.begin_file(sender).await {
-        Ok(incoming) => incoming,
-        Err(refused) => return Ok(Err(refused)),
-    };
-    while let Some(bytes) = parts.chunk().await? {
-        if let Err(refused) = incoming.write(&bytes).await {
-            return Ok(Err(refused));
-        }
-    }
-    Ok(incoming.finish().await.map(|(_, kept)| kept))
 }
 
 /// What an answer to STOW-RS says.

@@ -1,20 +1,18 @@
-//! Several files in one HTTP message: multipart/related, read and written as a stream.
+//! Several files in one HTTP message: multipart/related, read as a stream.
 //!
 //! No part is ever held whole: what was read is passed on, but for the few bytes that may be the beginning
 //! of a boundary. The other side decides how the bytes are cut; the parts are the same however it does.
+//! Writing is the business of [`message`](super::message).
 //!
 //! Source: RFC 2046 5.1, RFC 2387, DICOM PS3.18 8.6.1.2.
 
 use std::error::Error;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use bytes::{Buf, BytesMut};
-use futures_util::stream::{self, BoxStream, Stream, StreamExt};
-use tokio::io::AsyncReadExt;
+use futures_util::stream::{BoxStream, Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::media::MediaType;
@@ -27,9 +25,6 @@ const MOST_PARTS: usize = 50_000;
 
 /// A boundary has at most 70 characters (RFC 2046 5.1.1).
 const LONGEST_BOUNDARY: usize = 70;
-
-/// How much of a file is read at a time.
-const CHUNK: usize = 256 << 10;
 
 /// What a message may take of us.
 #[derive(Debug, Clone, Copy)]
@@ -168,13 +163,26 @@ impl Parts {
         let until = self.deadline.min(Instant::now() + self.limits.idle);
         let piece = timeout_at(until, self.source.next()).await.map_err(|_| Broken::Slow)?;
         let piece = piece.ok_or(Broken::Malformed("it ends before its last boundary"))?;
-        let piece = piece.map_err(Broken::Connection)?;
+        let piece = piece.map_err(|error| self.broken(error))?;
         self.read = self.read.saturating_add(piece.len() as u64);
         if self.read > self.limits.bytes {
             return Err(Broken::TooLarge(self.limits.bytes));
         }
         self.buffer.extend_from_slice(&piece);
         Ok(())
+    }
+
+    /// What an error of the source means. The web server ends bodies that are too long or too slow.
+    fn broken(&self, error: Box<dyn Error + Send + Sync>) -> Broken {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
+        while let Some(error) = cause {
+            match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+                Some(io::ErrorKind::FileTooLarge) => return Broken::TooLarge(self.limits.bytes),
+                Some(io::ErrorKind::TimedOut) => return Broken::Slow,
+                _ => cause = error.source(),
+            }
+        }
+        Broken::Connection(error)
     }
 }
 
@@ -221,121 +229,10 @@ fn beginning(bytes: &[u8], needle: &[u8]) -> usize {
     (1..=longest).rev().find(|length| bytes.ends_with(&needle[..*length])).unwrap_or(0)
 }
 
-/// A message that goes out.
-#[derive(Debug)]
-pub(crate) struct Message {
-    boundary: String,
-    /// Of all parts.
-    media_type: &'static str,
-    parts: Vec<Content>,
-}
-
-/// What one part holds.
-#[derive(Debug)]
-pub(crate) enum Content {
-    /// A file, and its length.
-    File(PathBuf, u64),
-    /// What is at hand.
-    Bytes(Bytes),
-}
-
-impl Content {
-    /// The file at `path`.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be looked at.
-    pub(crate) async fn file(path: PathBuf) -> io::Result<Self> {
-        let length = tokio::fs::metadata(&path).await?.len();
-        Ok(Self::File(path, length))
-    }
-
-    fn length(&self) -> u64 {
-        match self {
-            Self::File(_, length) => *length,
-            Self::Bytes(bytes) => bytes.len() as u64,
-        }
-    }
-}
-
-/// What is left to be written of a message.
-struct Writing {
-    message: Message,
-    next: usize,
-    file: Option<tokio::fs::File>,
-}
-
-impl Message {
-    /// A message of `parts`, all of this type.
-    pub(crate) fn new(media_type: &'static str, parts: Vec<Content>) -> Self {
-        // Nobody who makes an object knows it in advance, so none holds it but by chance: 1 in 2^128.
-        let random = || RandomState::new().hash_one(0);
-        Self { boundary: format!("foci-{:016x}{:016x}", random(), random()), media_type, parts }
-    }
-
-    /// Its Content-Type.
-    pub(crate) fn content_type(&self) -> String {
-        format!("multipart/related; type=\"{}\"; boundary=\"{}\"", self.media_type, self.boundary)
-    }
-
-    /// How many bytes it has.
-    pub(crate) fn length(&self) -> u64 {
-        let heads = self.parts.len() * self.head().len();
-        let contents: u64 = self.parts.iter().map(Content::length).sum();
-        // The very first delimiter has no line break before it.
-        contents + heads as u64 + self.tail().len() as u64 - 2
-    }
-
-    /// Its bytes. They break off with an error if a file cannot be read.
-    pub(crate) fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-        stream::try_unfold(Writing { message: self, next: 0, file: None }, |mut writing| async move {
-            Ok(writing.more().await?.map(|bytes| (bytes, writing)))
-        })
-    }
-
-    fn head(&self) -> String {
-        format!("\r\n--{}\r\nContent-Type: {}\r\n\r\n", self.boundary, self.media_type)
-    }
-
-    fn tail(&self) -> String {
-        format!("\r\n--{}--\r\n", self.boundary)
-    }
-}
-
-impl Writing {
-    /// The next bytes of the message.
-    async fn more(&mut self) -> io::Result<Option<Bytes>> {
-        if let Some(file) = &mut self.file {
-            let mut bytes = BytesMut::with_capacity(CHUNK);
-            if file.read_buf(&mut bytes).await? > 0 {
-                return Ok(Some(bytes.freeze()));
-            }
-            self.file = None;
-        }
-        let mut bytes = BytesMut::new();
-        match self.message.parts.get(self.next) {
-            Some(part) => {
-                bytes.extend_from_slice(self.message.head().as_bytes());
-                match part {
-                    Content::File(path, _) => self.file = Some(tokio::fs::File::open(path).await?),
-                    Content::Bytes(content) => bytes.extend_from_slice(content),
-                }
-            }
-            None if self.next == self.message.parts.len() => {
-                bytes.extend_from_slice(self.message.tail().as_bytes());
-            }
-            None => return Ok(None),
-        }
-        if self.next == 0 {
-            bytes.advance(2);
-        }
-        self.next += 1;
-        Ok(Some(bytes.freeze()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use futures_util::stream;
+
     use super::*;
 
     const LIMITS: Limits =
@@ -452,36 +349,5 @@ mod tests {
                 "{wrong:?}: {broken:?}"
             );
         }
-    }
-
-    #[tokio::test]
-    async fn what_is_written_is_read_and_as_long_as_announced() {
-        let folder = tempfile::tempdir().unwrap();
-        let (large, empty) = (folder.path().join("large"), folder.path().join("empty"));
-        let content: Vec<u8> = (0..CHUNK * 2 + 3).map(|i| (i % 251) as u8).collect();
-        std::fs::write(&large, &content).unwrap();
-        std::fs::write(&empty, b"").unwrap();
-        let parts = vec![
-            Content::file(large).await.unwrap(),
-            Content::file(empty).await.unwrap(),
-            Content::Bytes(Bytes::from_static(b"\r\n--")),
-        ];
-        let message = Message::new("application/dicom", parts);
-        let (media_type, length) = (MediaType::parse(&message.content_type()).unwrap(), message.length());
-        let pieces: Vec<Bytes> = message.into_stream().map(Result::unwrap).collect().await;
-        assert_eq!(pieces.iter().map(|piece| piece.len() as u64).sum::<u64>(), length);
-
-        let source = stream::iter(pieces.into_iter().map(Ok::<_, io::Error>));
-        let mut parts = Parts::new(&media_type, source, LIMITS).unwrap();
-        for expected in [&content[..], b"", b"\r\n--"] {
-            let head = parts.next().await.unwrap().unwrap();
-            assert_eq!(head.media_type.unwrap().essence, "application/dicom");
-            let mut found = Vec::new();
-            while let Some(bytes) = parts.chunk().await.unwrap() {
-                found.extend_from_slice(&bytes);
-            }
-            assert!(found == expected);
-        }
-        assert!(parts.next().await.unwrap().is_none());
     }
 }

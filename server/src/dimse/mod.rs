@@ -2,6 +2,8 @@
 
 pub(crate) mod association;
 pub(crate) mod commitment;
+pub(crate) mod limits;
 pub(crate) mod scp;
 pub(crate) mod scu;
+pub(crate) mod service;
 pub(crate) mod tls;

@@ -167,6 +167,11 @@ impl Socket {
         let stream = TcpStream::connect((host, peer.port)).await?;
         stream.set_nodelay(true)?;
         if !peer.tls {
+            if !stream.peer_addr()?.ip().is_loopback() && !node.config.dicom.allow_plain {
+                bail!(
+                    "calling it without TLS would let others listen in: set its tls = true, or dicom.allow_plain = true"
+                );
+            }
             return Ok(Self::Plain(stream));
         }
         let tls = node.config.dicom.tls.as_ref();

@@ -6,12 +6,14 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use dicom_io::Uid;
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
+use crate::archive;
 use crate::config::Config;
 use crate::node::Node;
 use crate::results::Made;
@@ -68,24 +70,21 @@ pub(super) async fn remove(folder: PathBuf) {
 
 /// Makes what a worker `made` in the folder `from` durable, as the folder `name` of the results.
 pub(super) async fn results(
-    data: &Path,
+    node: Arc<Node>,
     name: String,
     from: PathBuf,
     made: Vec<Made>,
 ) -> Result<Vec<NewResult>> {
-    let results = folder(data);
     tokio::task::spawn_blocking(move || {
-        let kept = made.into_iter().map(|made| keep(&from, &name, made)).collect::<Result<Vec<_>>>()?;
-        sync(&from)?;
-        fs::rename(&from, results.join(&name)).context("they cannot be given their place")?;
-        sync(&results)?;
+        let kept = made.into_iter().map(|made| describe(&from, &name, made)).collect::<Result<Vec<_>>>()?;
+        node.archive.keep_results(&from, &name)?;
         Ok(kept)
     })
     .await?
 }
 
-/// Writes one file through to the disk, and describes it.
-fn keep(from: &Path, folder: &str, made: Made) -> Result<NewResult> {
+/// One of the files as the database knows it.
+fn describe(from: &Path, folder: &str, made: Made) -> Result<NewResult> {
     let Made { kind, name, object } = made;
     let mut parts = Path::new(&name).components();
     if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
@@ -101,14 +100,8 @@ fn keep(from: &Path, folder: &str, made: Made) -> Result<NewResult> {
     if !is_file {
         bail!("the worker names a file that is not there");
     }
-    let mut file = File::open(&path)?;
     let mut hash = Sha256::new();
-    let bytes = io::copy(&mut file, &mut hash)?;
-    file.sync_all()?;
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let bytes = io::copy(&mut File::open(&path)?, &mut hash)?;
+    let sha256 = archive::hex(&hash.finalize());
     Ok(NewResult { kind, file: format!("{folder}/{name}"), name, sha256, bytes, object })
-}
-
-fn sync(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|folder| folder.sync_all()).context("a folder cannot be written to the disk")
 }

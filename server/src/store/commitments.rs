@@ -28,8 +28,6 @@ pub(crate) enum Asked {
     Accepted,
     /// It did not take the request.
     Failed(String),
-    /// It does not do storage commitment.
-    Unsupported,
     /// It could not be asked.
     Unreachable(String),
 }
@@ -130,44 +128,46 @@ impl Store {
             _ => None,
         };
         settle(&mut transaction, &request.destination, wrong, failures, retry, now).await?;
-        // Whatever was answered meanwhile has another state and stays as it is.
-        let (sql, detail) = match asked {
-            Asked::Accepted => ("", format!("{} asked to keep {}", request.destination, request.objects.len())),
-            Asked::Failed(reason) => (
-                "UPDATE outbox SET commit_at = $1, reason = $2 WHERE transaction_uid = $3 AND state = 'sent'",
-                format!("{}: {reason}", request.destination),
-            ),
-            Asked::Unsupported => (
-                "UPDATE outbox SET commit_at = NULL, reason = $2 WHERE transaction_uid = $3 AND state = 'sent'
-                     AND $1 = $1",
-                format!("{} does not do storage commitment", request.destination),
-            ),
-            Asked::Unreachable(reason) => (
-                "UPDATE outbox SET commit_at = $1, asked = asked - 1, reason = $2
-                 WHERE transaction_uid = $3 AND state = 'sent'",
-                format!("{}: {reason}", request.destination),
-            ),
+        let destination = &request.destination;
+        let detail = match asked {
+            Asked::Accepted => format!("{destination} asked to keep {}", request.objects.len()),
+            Asked::Failed(reason) | Asked::Unreachable(reason) => format!("{destination}: {reason}"),
         };
-        if !sql.is_empty() {
-            let count: u32 =
-                sqlx::query_scalar("SELECT COALESCE(MAX(asked), 1) FROM outbox WHERE transaction_uid = $1")
+        if *asked != Asked::Accepted {
+            let uncharged = u32::from(matches!(asked, Asked::Unreachable(_)));
+            let count: Option<u32> =
+                sqlx::query_scalar("SELECT MAX(asked) FROM outbox WHERE transaction_uid = $1")
                     .bind(request.transaction_uid.as_str())
                     .fetch_one(&mut *transaction)
                     .await?;
-            let again = match asked {
-                Asked::Failed(_) => now + retry.wait(count),
-                _ => now,
-            };
-            sqlx::query(sql)
-                .bind(again.0)
-                .bind(&detail)
-                .bind(request.transaction_uid.as_str())
-                .execute(&mut *transaction)
-                .await?;
+            let wait = retry.wait(count.unwrap_or(1));
+            // Who could not be asked is asked as soon as the destination is back. Whatever was answered
+            // meanwhile has another state and stays as it is.
+            sqlx::query(
+                "UPDATE outbox SET commit_at = $1, asked = asked - $2, reason = $3
+                 WHERE transaction_uid = $4 AND state = 'sent'",
+            )
+            .bind(if uncharged == 1 { now.0 } else { (now + wait).0 })
+            .bind(uncharged)
+            .bind(&detail)
+            .bind(request.transaction_uid.as_str())
+            .execute(&mut *transaction)
+            .await?;
         }
         let what = if *asked == Asked::Accepted { "commitment asked" } else { "commitment failed" };
         note(&mut transaction, now, Some(&request.study), Some(request.job), what, &detail).await?;
         transaction.commit().await
+    }
+
+    /// Whether the peer has said what it keeps of `request`.
+    pub(crate) async fn is_answered(&self, request: &Request) -> sqlx::Result<bool> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT 1 FROM commitment WHERE transaction_uid = $1 AND answered_at IS NOT NULL",
+        )
+        .bind(request.transaction_uid.as_str())
+        .fetch_optional(&self.read)
+        .await?;
+        Ok(found.is_some())
     }
 
     /// Takes the word of `destination` on a request that it got: what it keeps, and what not for which
@@ -419,15 +419,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_that_cannot_be_asked_is_asked_when_it_is_back_and_one_that_does_no_commitment_never() {
+    async fn a_peer_that_cannot_be_asked_is_asked_when_it_is_back_and_no_request_is_counted() {
         let scene = Scene::new().await;
         let (job, request) = sent(&scene, 1).await;
         let unreachable = Asked::Unreachable("connection refused".to_owned());
         scene.store.asked_commitment(&request, &unreachable, &RETRY, at(5)).await.unwrap();
         assert!(scene.ask(14).await.is_none());
         let request = scene.ask(15).await.unwrap();
-        scene.store.asked_commitment(&request, &Asked::Unsupported, &RETRY, at(15)).await.unwrap();
-        assert!(scene.ask(10_000).await.is_none());
+        let failed = Asked::Failed("it does not offer storage commitment".to_owned());
+        scene.store.asked_commitment(&request, &failed, &RETRY, at(15)).await.unwrap();
+        assert!(scene.ask(24).await.is_none(), "the first request that counts");
+        assert!(scene.ask(25).await.is_some());
         assert_eq!(scene.states(job).await, ["sent"]);
     }
 }

@@ -268,8 +268,8 @@ impl Store {
             }
             for destination in &destinations {
                 sqlx::query(
-                    "INSERT INTO outbox (job_id, result_id, destination, state, not_before) \
-                     VALUES ($1, $2, $3, 'pending', $4)",
+                    "INSERT INTO outbox (job_id, result_id, destination, lane, state, not_before) \
+                     VALUES ($1, $2, $3, (SELECT lane FROM job WHERE id = $1), 'pending', $4)",
                 )
                 .bind(lease.job)
                 .bind(id)

@@ -10,6 +10,7 @@ pub(crate) mod instances;
 pub(crate) mod jobs;
 pub(crate) mod outbox;
 pub(crate) mod plans;
+pub(crate) mod results;
 pub(crate) mod studies;
 pub(crate) mod views;
 
@@ -21,10 +22,7 @@ use dicom_io::Uid;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
-
-/// The version of the tables in `schema.sql`.
-const VERSION: i64 = 1;
+use sqlx::{Connection, Sqlite, Transaction};
 
 /// How long a statement waits for another program that holds the database.
 const BUSY: Duration = Duration::from_secs(30);
@@ -48,6 +46,9 @@ pub(crate) struct Store {
 const FILE: &str = "foci.db";
 
 impl Store {
+    /// The version of the tables in `schema.sql`.
+    pub(crate) const VERSION: i64 = 1;
+
     /// Whether `folder` has a database.
     pub(crate) fn exists(folder: &Path) -> bool {
         folder.join(FILE).is_file()
@@ -67,23 +68,35 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(BUSY);
         let pool = |connections| {
-            SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None)
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                // A connection to a file needs no question whether it is alive.
+                .test_before_acquire(false)
+                // When the disk is full SQLite rolls back by itself and sqlx does not notice: such a
+                // connection would begin no transaction any more.
+                .before_acquire(|connection, _| {
+                    let usable = !connection.is_in_transaction();
+                    Box::pin(async move { Ok(usable) })
+                })
         };
         let write = pool(1).connect_with(options.clone()).await.context("the database cannot be opened")?;
         let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&write).await?;
         match version {
-            VERSION => {}
+            Self::VERSION => {}
             0 => {
                 let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
                 sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await?;
-                sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {VERSION}")))
+                sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", Self::VERSION)))
                     .execute(&mut *transaction)
                     .await?;
                 transaction.commit().await?;
             }
-            newer if newer > VERSION => bail!(
+            newer if newer > Self::VERSION => bail!(
                 "the database was made by a newer version of foci (its tables are version {newer}, this \
-                 program knows {VERSION}): run that version, or restore a backup"
+                 program knows {}): run that version, or restore a backup",
+                Self::VERSION
             ),
             odd => bail!("the database has tables of version {odd}, which no foci made"),
         }

@@ -2,7 +2,7 @@
 
 use dicom_io::Uid;
 
-use super::{Store, Time, note, uid};
+use super::{Store, Time, jobs, note, uid};
 use crate::config::Lane;
 
 /// A complete study for whose newest revision nothing was decided yet.
@@ -30,7 +30,7 @@ impl Store {
             study: uid(&study),
             revision: revision.try_into().expect("revisions are counted from 1"),
             sender,
-            lane: Lane::from_number(lane),
+            lane: jobs::lane(lane),
         });
         Ok(found.filter(|found| !passed_over.contains(&found.study)).take(limit as usize).collect())
     }
@@ -46,7 +46,7 @@ impl Store {
             study: study.clone(),
             revision: revision.try_into().expect("revisions are counted from 1"),
             sender,
-            lane: Lane::from_number(lane),
+            lane: jobs::lane(lane),
         }))
     }
 

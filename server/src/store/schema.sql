@@ -38,7 +38,9 @@ CREATE TABLE instance (
     -- The revision of the study that it first belongs to; 0: none (no image).
     revision         INTEGER NOT NULL,
     sender           TEXT NOT NULL,
-    received_at      BIGINT NOT NULL
+    received_at      BIGINT NOT NULL,
+    -- When its file was removed; if it comes again it is kept again.
+    purged_at        BIGINT
 );
 CREATE INDEX instance_by_study ON instance (study_uid, revision);
 
@@ -54,6 +56,8 @@ CREATE TABLE quarantine (
     reason           TEXT NOT NULL,
     sender           TEXT NOT NULL,
     received_at      BIGINT NOT NULL,
+    -- When its file was removed.
+    purged_at        BIGINT,
     UNIQUE (sop_instance_uid, sha256)
 );
 

@@ -1,0 +1,145 @@
+//! Whether everything is there that a configuration names.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::{Lines, free_bytes};
+use crate::archive::Archive;
+use crate::config::Config;
+use crate::dicomweb::client;
+use crate::dimse::tls::Identity;
+use crate::store::Store;
+
+/// Looks at everything that the configuration at `path` names.
+pub(super) fn check(path: &Path, lines: &mut Lines) -> Result<()> {
+    let config = match Config::read(path) {
+        Ok(config) => config,
+        Err(wrong) => return wrong.faults.iter().try_for_each(|fault| lines.wrong("configuration", fault)),
+    };
+    let (peers, webs, rules) = (config.peer.len(), config.dicomweb.len(), config.rule.len());
+    lines.ok("configuration", format!("{peers} peers, {webs} DICOMweb servers, {rules} rules"))?;
+    if rules == 0 {
+        lines.note("rules", "there are none: studies are kept and none is analyzed")?;
+    }
+    data(&config, lines)?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(database(&config, lines))?;
+    ports(&config, lines)?;
+    files(&config, lines)
+}
+
+/// The folder, and room on its disk.
+fn data(config: &Config, lines: &mut Lines) -> Result<()> {
+    let folder = &config.data;
+    let Some(there) = folder.ancestors().map(or_here).find(|place| place.exists()) else {
+        return lines.wrong("data", "no folder above it can be seen");
+    };
+    if !there.is_dir() {
+        return lines.wrong("data", format!("{} is no folder", there.display()));
+    }
+    // Rights say less than trying: the disk may be mounted read-only.
+    if let Err(error) = tempfile::Builder::new().prefix(".foci-check").tempfile_in(there) {
+        return lines.wrong("data", format!("nothing can be written to {}: {error}", there.display()));
+    }
+    if there == or_here(folder) {
+        lines.ok("data", folder.display().to_string())?;
+    } else {
+        lines.missing("data", format!("{} is made at the first start", folder.display()))?;
+    }
+    let minimum = config.studies.minimum_free_mb;
+    match free_bytes(there).map(|bytes| bytes >> 20) {
+        Some(free) if free > minimum => lines.ok("data disk", format!("{free} MiB free")),
+        Some(free) => lines.wrong(
+            "data disk",
+            format!("{free} MiB free, and senders are refused below {minimum} (studies.minimum_free_mb)"),
+        ),
+        None => lines.wrong("data disk", "it does not say how much is free"),
+    }
+}
+
+/// The empty path is the folder where we are.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+async fn database(config: &Config, lines: &mut Lines) -> Result<()> {
+    if !Store::exists(&config.data) {
+        return lines.missing("database", "it is made at the first start");
+    }
+    match Store::open(&config.data).await {
+        Ok(store) => {
+            store.close().await;
+            lines.ok("database", format!("version {}", Store::VERSION))
+        }
+        Err(error) => lines.wrong("database", format!("{error:#}")),
+    }
+}
+
+/// Each is bound and let go, but for those of the node itself.
+fn ports(config: &Config, lines: &mut Lines) -> Result<()> {
+    let tls = config.dicom.tls.as_ref().and_then(|tls| tls.listen);
+    let sockets = [
+        ("dicom.listen", config.dicom.listen),
+        ("dicom.tls.listen", tls),
+        ("http.listen", config.http.listen),
+    ];
+    for (setting, address) in sockets {
+        if let Some(address) = address {
+            port(setting, address, Archive::is_held(&config.data), lines)?;
+        }
+    }
+    Ok(())
+}
+
+fn port(setting: &str, address: SocketAddr, is_running: bool, lines: &mut Lines) -> Result<()> {
+    use std::io::ErrorKind;
+    match TcpListener::bind(address) {
+        Ok(_) => lines.ok(setting, format!("{address} is free")),
+        Err(error) => match error.kind() {
+            ErrorKind::AddrInUse if is_running => {
+                lines.ok(setting, format!("{address} is in use, and this node runs"))
+            }
+            ErrorKind::AddrInUse => lines.wrong(
+                setting,
+                format!("{address} is in use by another program: stop that, or choose another port"),
+            ),
+            ErrorKind::AddrNotAvailable => {
+                lines.wrong(setting, format!("{address} is no address of this machine"))
+            }
+            ErrorKind::PermissionDenied => {
+                lines.wrong(setting, format!("{address} is not for this user: choose a port above 1023"))
+            }
+            _ => lines.wrong(setting, format!("{address} cannot be listened on: {error}")),
+        },
+    }
+}
+
+/// Certificates, keys and tokens.
+fn files(config: &Config, lines: &mut Lines) -> Result<()> {
+    if let Some(tls) = &config.dicom.tls {
+        match Identity::load(tls) {
+            Ok(_) => {
+                lines.ok("dicom.tls", "certificate, key and trusted belong together and are valid today")?
+            }
+            Err(error) => lines.wrong("dicom.tls", format!("{error:#}"))?,
+        }
+    }
+    for web in &config.dicomweb {
+        match client::Web::new(web) {
+            Ok(_) => lines.ok("dicomweb", format!("{}: its token and certificates can be read", web.name))?,
+            Err(error) => lines.wrong("dicomweb", format!("{error:#}"))?,
+        }
+    }
+    let alert = config.alert.as_ref().and_then(|alert| alert.token_file.as_ref());
+    for (setting, file) in [("http.token_file", config.http.token_file.as_ref()), ("alert.token_file", alert)]
+    {
+        if let Some(file) = file {
+            match client::bearer(file) {
+                Ok(_) => lines.ok(setting, "it can be read")?,
+                Err(error) => lines.wrong(setting, format!("{error:#}"))?,
+            }
+        }
+    }
+    Ok(())
+}

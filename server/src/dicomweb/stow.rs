@@ -1,0 +1,189 @@
+//! STOW-RS: objects that come over the web, each safe before the answer says so.
+//!
+//! Source: DICOM PS3.18 10.5 and annex I.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use dicom_io::Uid;
+use serde_json::{Value, json};
+
+use super::media::{MediaType, Offer, choose};
+use super::multipart::{Broken, Limits, Parts};
+use super::problem::Problem;
+use super::server::{App, DICOM, DICOM_JSON, Place, dicom_json, not_acceptable};
+use super::{json, take};
+use crate::config::Lane;
+use crate::intake::{Kept, Refused, Sender};
+
+/// Failure Reason for a part that is said to be something else than DICOM: cannot understand.
+const NOT_DICOM: u16 = 0xC000;
+
+/// Failure Reason for an object under the UID of another: duplicate SOP instance (PS3.7 C.5.2).
+const DUPLICATE: u16 = 0x0111;
+
+/// What became of the parts of a message.
+#[derive(Debug, Default)]
+struct Stored {
+    /// Class and UID of what is kept.
+    kept: Vec<(Uid, Uid)>,
+    /// Class and UID where they are known, and why it is not kept.
+    failed: Vec<(Option<(Uid, Uid)>, u16)>,
+    /// The disk was full for at least one of them.
+    is_full: bool,
+}
+
+/// Takes DICOM objects in
+///
+/// An object that the answer names as stored is safe: on the disk, and in the database. An object that was
+/// stored before, with the same bytes, is stored again without harm.
+#[utoipa::path(
+    post,
+    path = "/studies",
+    tag = "dicomweb",
+    description = "Also as /studies/{study}: objects of other studies are then refused.",
+    request_body(
+        content_type = "multipart/related; type=\"application/dicom\"",
+        description = "A part of application/dicom for each object",
+    ),
+    responses(
+        (status = 200, description = "All are stored (application/dicom+json, PS3.18 annex I)"),
+        (status = 202, description = "Some are stored; FailedSOPSequence says which are not"),
+        (status = 400, description = "The message cannot be read to its end; what came before is stored"),
+        (status = 409, description = "None is stored; FailedSOPSequence says why"),
+        (status = 413, description = "The message is larger than http.request_mb"),
+        (status = 415, description = "The message is no multipart/related of application/dicom"),
+        (status = 503, description = "The disk is nearly full; try again later"),
+    ),
+)]
+pub(super) async fn store(
+    State(app): State<App>,
+    place: Place,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let offers = [Offer::Single(DICOM_JSON), Offer::Single("application/json")];
+    choose(&headers, &offers).ok_or_else(|| not_acceptable(DICOM_JSON))?;
+    let config = &app.node.config;
+    let limits = Limits {
+        bytes: config.http.request_mb << 20,
+        idle: Duration::from_secs(config.dicom.limits.idle_s),
+        whole: Duration::from_secs(config.dicom.limits.association_s),
+    };
+    let media_type = media_type(&headers)?;
+    if announced_length(&headers).is_some_and(|length| length > limits.bytes) {
+        return Err(problem(&Broken::TooLarge(limits.bytes), 0));
+    }
+    let sender = Sender { name: "stow".to_owned(), lane: Lane::default() };
+    let mut stored = Stored::default();
+    let read = async {
+        let mut parts = Parts::new(&media_type, body.into_data_stream(), limits)?;
+        while let Some(head) = parts.next().await? {
+            if head.media_type.is_some_and(|part| part.essence != DICOM) {
+                stored.failed.push((None, NOT_DICOM));
+                continue;
+            }
+            match take(&mut parts, place.study.as_ref(), &sender, &app.intake).await? {
+                Ok((object, Kept::Quarantined)) => {
+                    stored.failed.push((Some((object.sop_class_uid, object.sop_instance_uid)), DUPLICATE));
+                }
+                Ok((object, Kept::New | Kept::Again | Kept::Own)) => {
+                    stored.kept.push((object.sop_class_uid, object.sop_instance_uid));
+                }
+                Err((refused, object)) => {
+                    stored.is_full |= matches!(refused, Refused::Full);
+                    let object = object.map(|object| (object.sop_class_uid, object.sop_instance_uid));
+                    stored.failed.push((object, refused.status()));
+                }
+            }
+        }
+        Ok(())
+    };
+    let done: Result<(), Broken> = read.await;
+    metrics::counter!("foci_stow_instances_total", "outcome" => "stored").increment(stored.kept.len() as u64);
+    metrics::counter!("foci_stow_instances_total", "outcome" => "failed")
+        .increment(stored.failed.len() as u64);
+    if let Err(broken) = done {
+        return Err(problem(&broken, stored.kept.len()));
+    }
+    stored.answer()
+}
+
+/// What the request says that its body is.
+fn media_type(headers: &HeaderMap) -> Result<MediaType, Problem> {
+    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_dicom = |found: &MediaType| {
+        let part = found.parameter("type").unwrap_or(DICOM);
+        found.essence == "multipart/related" && part.eq_ignore_ascii_case(DICOM)
+    };
+    text.and_then(MediaType::parse).filter(is_dicom).ok_or_else(|| {
+        let detail = "objects are stored as multipart/related; type=\"application/dicom\"";
+        Problem::Malformed(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail.to_owned())
+    })
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// What the sender is told of a message that cannot be read to its end, of which so many objects are stored.
+fn problem(broken: &Broken, stored: usize) -> Problem {
+    let status = match broken {
+        Broken::Malformed(_) | Broken::Connection(_) => StatusCode::BAD_REQUEST,
+        Broken::TooLarge(_) | Broken::TooMany => StatusCode::PAYLOAD_TOO_LARGE,
+        Broken::Slow => StatusCode::REQUEST_TIMEOUT,
+    };
+    Problem::Malformed(status, format!("{broken}; objects stored before that: {stored}"))
+}
+
+impl Stored {
+    /// The answer, if there was anything to store.
+    fn answer(&self) -> Result<Response, Problem> {
+        let status = match (self.kept.is_empty(), self.failed.is_empty()) {
+            (true, true) => return Err(problem(&Broken::Malformed("it has no parts"), 0)),
+            (false, true) => StatusCode::OK,
+            (false, false) => StatusCode::ACCEPTED,
+            (true, false) if self.is_full => StatusCode::SERVICE_UNAVAILABLE,
+            (true, false) => StatusCode::CONFLICT,
+        };
+        let mut response = dicom_json(status, &self.json());
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+        }
+        Ok(response)
+    }
+
+    /// The store instances response module.
+    fn json(&self) -> Value {
+        let object = |(class, instance): &(Uid, Uid)| {
+            json!({
+                json::REFERENCED_SOP_CLASS_UID: json::element("UI", vec![json!(class)]),
+                json::REFERENCED_SOP_INSTANCE_UID: json::element("UI", vec![json!(instance)]),
+            })
+        };
+        let failure = |known: &Option<(Uid, Uid)>, reason: u16| {
+            let mut item = known.as_ref().map_or_else(|| json!({}), object);
+            item[json::FAILURE_REASON] = json::element("US", vec![json!(reason)]);
+            item
+        };
+        let failures = |is_known: bool| -> Vec<Value> {
+            let wanted = self.failed.iter().filter(|(known, _)| known.is_some() == is_known);
+            wanted.map(|(known, reason)| failure(known, *reason)).collect()
+        };
+        // The images are not given out again, hence no value.
+        let mut answer = json!({ json::RETRIEVE_URL: json::element("UR", Vec::new()) });
+        for (tag, items) in [
+            (json::REFERENCED_SOP_SEQUENCE, self.kept.iter().map(object).collect()),
+            (json::FAILED_SOP_SEQUENCE, failures(true)),
+            (json::OTHER_FAILURES_SEQUENCE, failures(false)),
+        ] {
+            if !items.is_empty() {
+                answer[tag] = json::element("SQ", items);
+            }
+        }
+        answer
+    }
+}

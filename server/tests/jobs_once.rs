@@ -1,0 +1,110 @@
+//! One report for each revision of a study, whatever is killed on the way.
+//!
+//! `FOCI_FULL=1` runs it with 300 studies and 40 kills; it takes some minutes.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use common::Scene;
+use common::node::{Node, wait_for};
+use common::queue::{self, Database, Pacs, Study, children, kill, mishaps, send, study};
+
+/// So long after the last study was sent everything is where it belongs.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        // xorshift64
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % sides as u64) as usize
+    }
+}
+
+#[test]
+fn each_study_has_one_report_at_the_pacs_whatever_is_killed() {
+    let (count, kills, stable_s) = match std::env::var_os("FOCI_FULL") {
+        Some(_) => (300, 40, 3),
+        None => (12, 4, 2),
+    };
+    let scene = Scene::new();
+    let studies: Vec<Study> = (1..=count as u64).map(study).collect();
+    assert_eq!(studies.iter().map(|study| study.uid.as_str()).collect::<BTreeSet<_>>().len(), count);
+    // So that there is always somebody at work.
+    mishaps(&scene, studies.iter().step_by(3).map(|study| (study, "slow")));
+    let mut pacs = Pacs::start();
+    let more =
+        format!("[[peer]]\nname = \"pacs\"\nae_title = \"PACS\"\nhost = \"127.0.0.1\"\nport = {}", pacs.port);
+    let analysis = "attempts = 100\nretry_s = 0.1\nlease_s = 5\nworkers = 2\nemergency_workers = 0";
+    let config = queue::config(&scene, stable_s, "\"pacs\"", analysis, &more);
+    let mut node = Node::start(&scene, &config);
+    let mut dice = Dice(20_261_122);
+    let (mut nodes_killed, mut workers_killed, mut restarts) = (0, 0, 0);
+
+    for (n, study) in studies.iter().enumerate() {
+        send(node.dicom, "CT", study);
+        if n % 4 == 3 {
+            // A study that came before, and perhaps was analysed, comes again.
+            send(node.dicom, "CT", &studies[dice.roll(n + 1)]);
+        }
+        let due = (n + 1) * kills / count;
+        while nodes_killed + workers_killed < due {
+            if dice.roll(4) == 0 {
+                node.kill();
+                node = Node::start(&scene, &config);
+                nodes_killed += 1;
+            } else {
+                let workers = wait_for("a worker", || Some(children(node.pid())).filter(|w| !w.is_empty()));
+                kill(workers[dice.roll(workers.len())]);
+                workers_killed += 1;
+            }
+        }
+        if n % (count / 4) == count / 8 {
+            pacs.stop();
+        } else if n % (count / 4) == count / 4 - 1 {
+            pacs.start_again();
+            restarts += 1;
+        }
+    }
+    pacs.stop();
+    pacs.start_again();
+
+    let database = Database::open(&scene);
+    let since = Instant::now();
+    loop {
+        let jobs = database.jobs();
+        let done = jobs.iter().filter(|job| job.state == "done").count();
+        let unsent = database.number("SELECT count(*) FROM outbox WHERE state = 'pending'");
+        if done == count && unsent == 0 {
+            break;
+        }
+        let odd: Vec<_> = jobs.iter().filter(|job| job.state != "done").take(5).collect();
+        assert!(since.elapsed() < PATIENCE, "{done} of {} done, {unsent} unsent, {odd:?}", jobs.len());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    node.stop();
+
+    let kept = pacs.kept();
+    println!(
+        "{count} studies, {workers_killed} workers and {nodes_killed} nodes killed, {} restarts of the PACS: {} \
+         reports, {} of them sent more than once",
+        restarts + 1,
+        kept.len(),
+        pacs.came() - kept.len()
+    );
+    assert_eq!(database.jobs().len(), count, "one job for each study");
+    assert_eq!(kept.len(), count, "one report for each study");
+    for (uid, hashes) in &kept {
+        assert_eq!(hashes.len(), 1, "report {uid} came with differing bytes");
+    }
+    let published = database.texts("SELECT sop_instance_uid FROM result WHERE kind = 'sr' ORDER BY 1");
+    assert_eq!(published, kept.into_keys().collect::<Vec<_>>());
+    let folders = std::fs::read_dir(scene.path("data/results")).unwrap().count();
+    assert_eq!(folders, count, "nothing is left of tries that came to nothing");
+}
