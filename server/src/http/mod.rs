@@ -197,7 +197,7 @@ fn routes(app: Arc<App>, intake: Arc<Intake>) -> Router {
         .layer(DefaultBodyLimit::max(API_BYTES))
         .layer(from_fn(answers::hurry))
         .with_state(app.clone());
-    ours.nest("/dicom-web", dicomweb::server::routes(app.node.clone(), intake))
+    ours.nest(dicomweb::server::NEST, dicomweb::server::routes(app.node.clone(), intake))
         .fallback(|| async { Problem::Plain(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { Problem::Plain(StatusCode::METHOD_NOT_ALLOWED) })
         .layer(from_fn_with_state(app, access::check))
