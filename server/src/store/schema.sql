@@ -22,7 +22,7 @@ CREATE TABLE study (
 CREATE INDEX study_by_time ON study (state, last_at);
 CREATE INDEX study_by_age ON study (last_at, study_uid);
 CREATE INDEX study_by_sender ON study (sender, last_at);
-CREATE INDEX study_unplanned ON study (lane, complete_at) WHERE planned < revision;
+CREATE INDEX study_unplanned ON study (lane, complete_at, study_uid) WHERE state <> 'receiving' AND planned < revision;
 
 CREATE TABLE instance (
     sop_instance_uid TEXT PRIMARY KEY,
