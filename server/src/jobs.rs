@@ -100,7 +100,7 @@ pub(crate) async fn run(node: Arc<Node>, stop: Stop) -> Result<()> {
             _ = look.tick() => {}
             Some(ended) = workers.join_next() => {
                 ended?;
-                ensure!(stop.is_requested(), "a worker's supervisor ended by itself");
+                ensure!(stop.is_requested(), "what watches a worker ended by itself");
             }
         }
         if expired_at.elapsed().as_secs_f64() > analysis.lease_s {
