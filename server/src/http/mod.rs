@@ -12,11 +12,12 @@ mod health;
 mod jobs;
 mod metrics;
 mod page;
-mod problem;
+pub(crate) mod problem;
 mod status;
 mod studies;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -146,6 +147,11 @@ impl App {
     }
 }
 
+/// Whether the token in the file at `path` can be used, and a sentence if not.
+pub(crate) fn check_token(path: &Path) -> Result<()> {
+    access::read(path).map(|_| ())
+}
+
 /// What `/openapi.json` says of the whole; the routes say the rest of themselves.
 #[derive(OpenApi)]
 #[openapi(
@@ -181,6 +187,7 @@ fn routes(app: Arc<App>, intake: Arc<Intake>) -> Router {
         .split_for_parts();
     let (login, more) = OpenApiRouter::new().routes(routes!(access::login)).split_for_parts();
     description.merge(more);
+    let mut description = description.nest(dicomweb::server::NEST, dicomweb::server::Description::openapi());
     if app.access.needs_token() {
         let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         description.components.get_or_insert_default().add_security_scheme("token", bearer);
