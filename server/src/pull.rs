@@ -143,7 +143,7 @@ impl Pull {
             }
             Archive::Web(web) => {
                 let retrieved = web.retrieve_study(&study.uid, &sender, &intake).await?;
-                (retrieved.refused.len(), retrieved.quarantined)
+                (retrieved.refused.len() + retrieved.missing, retrieved.quarantined)
             }
         };
         let files = room.files()?;

@@ -5,7 +5,7 @@
 //!
 //! Source: DICOM PS3.18 10.4 to 10.6.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +75,8 @@ pub(crate) struct Retrieved {
     pub(crate) quarantined: usize,
     /// Why the others are not kept, one for each.
     pub(crate) refused: Vec<Refused>,
+    /// Objects that the server lists and did not send.
+    pub(crate) missing: usize,
 }
 
 impl Web {
@@ -108,25 +110,19 @@ impl Web {
         self.find(&["studies"], keys).await
     }
 
-    /// The series of a study, as DICOM JSON.
+    /// The UIDs of the objects of a study (QIDO-RS).
     ///
     /// # Errors
     ///
     /// As [`Self::find_studies`].
-    pub(crate) async fn find_series(&self, study: &Uid) -> Result<Vec<Value>> {
-        self.find(&["studies", study.as_str(), "series"], &[]).await
+    pub(crate) async fn find_instances(&self, study: &Uid) -> Result<HashSet<Uid>> {
+        let found = self.find(&["studies", study.as_str(), "instances"], &[]).await?;
+        let uid = |object| json::text(object, json::SOP_INSTANCE_UID).and_then(|text| Uid::parse(text).ok());
+        Ok(found.iter().filter_map(uid).collect())
     }
 
-    /// The instances of a study, as DICOM JSON.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::find_studies`].
-    pub(crate) async fn find_instances(&self, study: &Uid) -> Result<Vec<Value>> {
-        self.find(&["studies", study.as_str(), "instances"], &[]).await
-    }
-
-    /// Fetches a study (WADO-RS) and gives its objects to `intake`.
+    /// Fetches a study (WADO-RS) and gives its objects to `intake`. What the server says beforehand that it
+    /// has (QIDO-RS) and then does not send is counted.
     ///
     /// # Errors
     ///
@@ -138,6 +134,7 @@ impl Web {
         sender: &Sender,
         intake: &Intake,
     ) -> Result<Retrieved> {
+        let mut listed = self.find_instances(study).await?;
         let accept = "multipart/related; type=\"application/dicom\"; transfer-syntax=*";
         let request = self.client.get(self.url(&["studies", study.as_str()])).timeout(TRANSFER);
         let response = self.ask(request.header(header::ACCEPT, accept)).await?;
@@ -148,13 +145,24 @@ impl Web {
         let mut parts = Parts::new(&media_type, source, limits).with_context(cut)?;
         let mut retrieved = Retrieved::default();
         while parts.next().await.with_context(cut)?.is_some() {
-            match take(&mut parts, Some(study), sender, intake).await.with_context(cut)? {
-                Ok((_, Kept::Quarantined)) => retrieved.quarantined += 1,
-                Ok((_, Kept::New | Kept::Again | Kept::Own)) => retrieved.kept += 1,
+            let object = match take(&mut parts, Some(study), sender, intake).await.with_context(cut)? {
+                Ok((object, Kept::Quarantined)) => {
+                    retrieved.quarantined += 1;
+                    Some(object)
+                }
+                Ok((object, Kept::New | Kept::Again | Kept::Own)) => {
+                    retrieved.kept += 1;
+                    Some(object)
+                }
                 Err((full @ (Refused::Full | Refused::Storage(_)), _)) => return Err(full).with_context(cut),
-                Err((refused, _)) => retrieved.refused.push(refused),
-            }
+                Err((refused, object)) => {
+                    retrieved.refused.push(refused);
+                    object
+                }
+            };
+            object.map(|object| listed.remove(&object.sop_instance_uid));
         }
+        retrieved.missing = listed.len();
         Ok(retrieved)
     }
 

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+pub(super) const SOP_INSTANCE_UID: &str = "00080018";
 pub(super) const REFERENCED_SOP_CLASS_UID: &str = "00081150";
 pub(super) const REFERENCED_SOP_INSTANCE_UID: &str = "00081155";
 pub(super) const OTHER_FAILURES_SEQUENCE: &str = "0008119A";

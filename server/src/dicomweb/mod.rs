@@ -6,7 +6,6 @@ mod matching;
 mod media;
 mod message;
 mod multipart;
-mod problem;
 mod qido;
 pub(crate) mod server;
 mod stow;

@@ -23,8 +23,8 @@ const LONGEST_HEAD: usize = 16 << 10;
 /// A message may have this many parts. The largest studies have a few thousand images.
 const MOST_PARTS: usize = 50_000;
 
-/// A boundary has at most 70 characters (RFC 2046 5.1.1).
-const LONGEST_BOUNDARY: usize = 70;
+/// A boundary has at most so many characters. RFC 2046 5.1.1 says 70; Orthanc takes 73.
+const LONGEST_BOUNDARY: usize = 200;
 
 /// What a message may take of us.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +99,7 @@ impl Parts {
         let boundary = media_type.parameter("boundary").ok_or(Broken::Malformed("it names no boundary"))?;
         let printable = boundary.bytes().all(|b| (b' '..=b'~').contains(&b));
         if boundary.is_empty() || boundary.len() > LONGEST_BOUNDARY || !printable {
-            return Err(Broken::Malformed("its boundary is not one to 70 printable characters"));
+            return Err(Broken::Malformed("its boundary is not one to 200 printable characters"));
         }
         Ok(Self {
             source: source.map(|piece| piece.map_err(Into::into)).boxed(),
@@ -304,11 +304,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_boundary_is_asked_for_and_has_70_characters_at_most() {
+    async fn a_boundary_is_asked_for_and_has_200_characters_at_most() {
         let none = || stream::empty::<Result<Bytes, io::Error>>();
         let without = MediaType::parse("multipart/related; type=application/dicom").unwrap();
         assert!(matches!(Parts::new(&without, none(), LIMITS), Err(Broken::Malformed(_))));
-        for (boundary, fits) in [("", false), (&*"b".repeat(70), true), (&*"b".repeat(71), false)] {
+        for (boundary, fits) in [("", false), (&*"b".repeat(200), true), (&*"b".repeat(201), false)] {
             assert_eq!(Parts::new(&media_type(boundary), none(), LIMITS).is_ok(), fits, "{boundary}");
         }
     }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dicom_io::Uid;
@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 use super::json;
 use super::matching::matches;
 use super::media::{Offer, choose};
-use super::problem::Problem;
-use super::server::{App, DICOM_JSON, Place, Root, dicom_json, not_acceptable};
+use super::server::{App, Asked, DICOM_JSON, Place, Root, dicom_json, not_acceptable};
 use super::wado::{blocking, internal};
+use crate::http::problem::Problem;
 use crate::store::results::MadeObject;
 
 /// No answer has more entries than this, whatever is asked for.
@@ -35,7 +35,6 @@ const LITERAL: &str =
 const STUDY_UID: &str = "0020000D";
 const SERIES_UID: &str = "0020000E";
 const SOP_CLASS_UID: &str = "00080016";
-const SOP_INSTANCE_UID: &str = "00080018";
 const MODALITY: &str = "00080060";
 const MODALITIES_IN_STUDY: &str = "00080061";
 const AVAILABILITY: &str = "00080056";
@@ -86,7 +85,7 @@ const OF_INSTANCES: [&str; 13] = [
     SERIES_UID,
     MODALITY,
     SOP_CLASS_UID,
-    SOP_INSTANCE_UID,
+    json::SOP_INSTANCE_UID,
     AVAILABILITY,
     "00080201",
     json::RETRIEVE_URL,
@@ -140,7 +139,7 @@ pub(super) async fn studies(
     State(app): State<App>,
     place: Place,
     root: Root,
-    Query(query): Query<Vec<(String, String)>>,
+    Asked(query): Asked,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     search(app, Search::parse(Level::Study, place, query)?, root, headers).await
@@ -151,6 +150,7 @@ pub(super) async fn studies(
     get,
     path = "/studies/{study}/series",
     tag = "dicomweb",
+    params(("study" = String, Path)),
     description = "Also of all studies, as /series. Takes what /studies takes.",
     responses(
         (status = 200, description = "application/dicom+json"),
@@ -162,7 +162,7 @@ pub(super) async fn series(
     State(app): State<App>,
     place: Place,
     root: Root,
-    Query(query): Query<Vec<(String, String)>>,
+    Asked(query): Asked,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     search(app, Search::parse(Level::Series, place, query)?, root, headers).await
@@ -173,6 +173,7 @@ pub(super) async fn series(
     get,
     path = "/studies/{study}/instances",
     tag = "dicomweb",
+    params(("study" = String, Path)),
     description = "Also of one series, as /studies/{study}/series/{series}/instances, and of all studies, as \
                    /instances. Takes what /studies takes.",
     responses(
@@ -185,7 +186,7 @@ pub(super) async fn instances(
     State(app): State<App>,
     place: Place,
     root: Root,
-    Query(query): Query<Vec<(String, String)>>,
+    Asked(query): Asked,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     search(app, Search::parse(Level::Instance, place, query)?, root, headers).await
@@ -311,7 +312,7 @@ impl Search {
                     STUDY_UID => &object.study,
                     SERIES_UID => &object.series,
                     SOP_CLASS_UID => &object.sop_class,
-                    SOP_INSTANCE_UID => &object.sop_instance,
+                    json::SOP_INSTANCE_UID => &object.sop_instance,
                     _ => return true,
                 };
                 matches(Some(&json::element("UI", vec![json!(uid)])), "UI", value)
@@ -357,7 +358,7 @@ impl Search {
             Level::Instance => {}
         }
         let by_header = self.keys.iter().filter(|(key, _)| {
-            ![STUDY_UID, SERIES_UID, SOP_CLASS_UID, SOP_INSTANCE_UID].contains(&key.tag.as_str())
+            ![STUDY_UID, SERIES_UID, SOP_CLASS_UID, json::SOP_INSTANCE_UID].contains(&key.tag.as_str())
         });
         for (key, value) in by_header {
             if !matches(entry.get(&key.tag), key.vr, value) {

@@ -8,16 +8,17 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{FromRequestParts, Query, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use dicom_io::Uid;
+use utoipa::OpenApi;
 
-use super::problem::Problem;
 use super::{qido, stow, wado};
+use crate::http::problem::Problem;
 use crate::intake::Intake;
 use crate::node::Node;
 
@@ -61,6 +62,17 @@ pub(crate) fn routes(node: Arc<Node>, intake: Arc<Intake>) -> Router {
         .with_state(App { node, intake })
 }
 
+/// What `/openapi.json` says of these routes.
+#[derive(OpenApi)]
+#[openapi(
+    tags((name = "dicomweb", description = "DICOMweb (PS3.18): images in, results out")),
+    paths(
+        stow::store, qido::studies, qido::series, qido::instances, wado::objects, wado::metadata, wado::rendered,
+        wado::frames,
+    ),
+)]
+pub(crate) struct Description;
+
 /// What a path names.
 #[derive(Debug, Default)]
 pub(super) struct Place {
@@ -75,16 +87,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Place {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let wrong = |what: &str| Problem::Malformed(StatusCode::BAD_REQUEST, what.to_owned());
-        let named = RawPathParams::from_request_parts(parts, state).await;
-        let named = named.map_err(|_| wrong("the path is no text"))?;
+        let named = RawPathParams::from_request_parts(parts, state).await.map_err(|_| Problem::NotAUid)?;
         let mut place = Self::default();
         for (name, text) in &named {
-            let uid = || {
-                let parsed = Uid::parse(text)
-                    .map_err(|_| wrong("the path needs DICOM UIDs: digits and dots, at most 64 characters"));
-                parsed.map(Some)
-            };
+            let uid = || Uid::parse(text).map(Some).map_err(|_| Problem::NotAUid);
             match name {
                 "study" => place.study = uid()?,
                 "series" => place.series = uid()?,
@@ -93,6 +99,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Place {
             }
         }
         Ok(place)
+    }
+}
+
+/// What stands after the `?`: names and values, in their order.
+#[derive(Debug)]
+pub(super) struct Asked(pub(super) Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self(Query::from_request_parts(parts, state).await?.0))
     }
 }
 

@@ -7,16 +7,16 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use dicom_io::Uid;
 use serde_json::{Value, json};
 
 use super::media::{MediaType, Offer, choose};
 use super::multipart::{Broken, Limits, Parts};
-use super::problem::Problem;
 use super::server::{App, DICOM, DICOM_JSON, Place, dicom_json, not_acceptable};
 use super::{json, take};
 use crate::config::Lane;
+use crate::http::problem::Problem;
 use crate::intake::{Kept, Refused, Sender};
 
 /// Failure Reason for a part that is said to be something else than DICOM: cannot understand.
@@ -107,6 +107,7 @@ pub(super) async fn store(
     metrics::counter!("foci_stow_instances_total", "outcome" => "failed")
         .increment(stored.failed.len() as u64);
     if let Err(broken) = done {
+        tracing::warn!(stored = stored.kept.len(), "a STOW-RS message breaks off: {broken}");
         return Err(problem(&broken, stored.kept.len()));
     }
     stored.answer()

@@ -14,8 +14,8 @@ use image::{ImageFormat, RgbImage};
 
 use super::media::{Offer, choose};
 use super::message::{Content, Message};
-use super::problem::Problem;
 use super::server::{App, DICOM, DICOM_JSON, Place, dicom_json, not_acceptable};
+use crate::http::problem::Problem;
 use crate::store::results::MadeObject;
 
 const OCTETS: &str = "application/octet-stream";
@@ -25,6 +25,7 @@ const OCTETS: &str = "application/octet-stream";
     get,
     path = "/studies/{study}/series/{series}/instances/{instance}",
     tag = "dicomweb",
+    params(("study" = String, Path), ("series" = String, Path), ("instance" = String, Path)),
     description = "Also of a whole series and of a whole study: leave out the end of the path.",
     responses(
         (status = 200, description = "multipart/related of application/dicom; one object also as application/dicom"),
@@ -58,6 +59,7 @@ pub(super) async fn objects(
     get,
     path = "/studies/{study}/series/{series}/instances/{instance}/metadata",
     tag = "dicomweb",
+    params(("study" = String, Path), ("series" = String, Path), ("instance" = String, Path)),
     description = "Also of a whole series and of a whole study: leave out the end of the path.",
     responses(
         (status = 200, description = "application/dicom+json"),
@@ -83,6 +85,7 @@ pub(super) async fn metadata(
     get,
     path = "/studies/{study}/series/{series}/instances/{instance}/rendered",
     tag = "dicomweb",
+    params(("study" = String, Path), ("series" = String, Path), ("instance" = String, Path)),
     responses(
         (status = 200, description = "image/jpeg or image/png"),
         (status = 404, description = "There is no such object"),
@@ -119,6 +122,12 @@ pub(super) async fn rendered(
     get,
     path = "/studies/{study}/series/{series}/instances/{instance}/frames/{frames}",
     tag = "dicomweb",
+    params(
+        ("study" = String, Path),
+        ("series" = String, Path),
+        ("instance" = String, Path),
+        ("frames" = String, Path, description = "Numbers from 1, with commas between"),
+    ),
     responses(
         (status = 200, description = "multipart/related of application/octet-stream; one frame also without multipart"),
         (status = 404, description = "There is no such object, or no such frame"),

@@ -12,11 +12,12 @@ mod health;
 mod jobs;
 mod metrics;
 mod page;
-mod problem;
+pub(crate) mod problem;
 mod status;
 mod studies;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -149,6 +150,11 @@ impl App {
     }
 }
 
+/// Whether the token in the file at `path` can be used, and a sentence if not.
+pub(crate) fn check_token(path: &Path) -> Result<()> {
+    access::read(path).map(|_| ())
+}
+
 /// What `/openapi.json` says of the whole; the routes say the rest of themselves.
 #[derive(OpenApi)]
 #[openapi(
@@ -184,6 +190,7 @@ fn routes(app: Arc<App>, intake: Arc<Intake>) -> Router {
         .split_for_parts();
     let (login, more) = OpenApiRouter::new().routes(routes!(access::login)).split_for_parts();
     description.merge(more);
+    let mut description = description.nest(dicomweb::server::NEST, dicomweb::server::Description::openapi());
     if app.access.needs_token() {
         let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         description.components.get_or_insert_default().add_security_scheme("token", bearer);
@@ -197,7 +204,7 @@ fn routes(app: Arc<App>, intake: Arc<Intake>) -> Router {
         .layer(DefaultBodyLimit::max(API_BYTES))
         .layer(from_fn(answers::hurry))
         .with_state(app.clone());
-    ours.nest("/dicom-web", dicomweb::server::routes(app.node.clone(), intake))
+    ours.nest(dicomweb::server::NEST, dicomweb::server::routes(app.node.clone(), intake))
         .fallback(|| async { Problem::Plain(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { Problem::Plain(StatusCode::METHOD_NOT_ALLOWED) })
         .layer(from_fn_with_state(app, access::check))

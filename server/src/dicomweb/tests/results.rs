@@ -178,13 +178,18 @@ async fn our_client_fetches_what_our_service_has() {
     let other = Scene::new().await;
     let sender = Sender { name: "pull".to_owned(), lane: Lane::Normal };
     let retrieved = scene.web().retrieve_study(&scene.study, &sender, &other.intake).await.unwrap();
-    assert_eq!((retrieved.kept, retrieved.quarantined, retrieved.refused.len()), (2, 0, 0));
+    assert_eq!(
+        (retrieved.kept, retrieved.quarantined, retrieved.refused.len(), retrieved.missing),
+        (2, 0, 0, 0)
+    );
     // Once more: the same bytes are no other objects.
     let retrieved = scene.web().retrieve_study(&scene.study, &sender, &other.intake).await.unwrap();
-    assert_eq!((retrieved.kept, retrieved.quarantined, retrieved.refused.len()), (2, 0, 0));
+    assert_eq!(
+        (retrieved.kept, retrieved.quarantined, retrieved.refused.len(), retrieved.missing),
+        (2, 0, 0, 0)
+    );
     assert_eq!(scene.web().find_studies(&[("PatientID", "nobody")]).await.unwrap().len(), 0);
     assert_eq!(scene.web().find_studies(&[]).await.unwrap().len(), 1);
-    assert_eq!(scene.web().find_series(&scene.study).await.unwrap().len(), 2);
     assert_eq!(scene.web().find_instances(&scene.study).await.unwrap().len(), 2);
     let missing = Uid::parse("1.2.3").unwrap();
     let error = scene.web().retrieve_study(&missing, &sender, &other.intake).await.unwrap_err();
