@@ -225,6 +225,13 @@ impl Archive {
         fs::remove_dir_all(away)
     }
 
+    /// How many of `files`, which are images, are not there.
+    pub(crate) fn missing(&self, files: Vec<String>) -> usize {
+        // A file is smaller than its file meta information only if it was not written.
+        let is_there = |file: &String| fs::metadata(self.image(file)).is_ok_and(|found| found.len() > 132);
+        files.iter().filter(|file| !is_there(file)).count()
+    }
+
     /// The names of the folders below `images`.
     pub(crate) fn studies(&self) -> io::Result<Vec<String>> {
         match fs::read_dir(self.data.join(IMAGES)) {

@@ -558,7 +558,9 @@ impl Default for Analysis {
             workers: 1,
             emergency_workers: 1,
             threads: None,
-            memory_mb: 16 << 10,
+            // Measured: 3.2 GiB for 600 slices of 512 x 512 by both networks with two threads, and each further
+            // thread reserves some 100 MiB.
+            memory_mb: 8 << 10,
             deadline_s: 1800,
             attempts: 3,
             retry_s: 10.0,

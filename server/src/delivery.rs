@@ -231,14 +231,14 @@ impl Destination {
 
     /// The bytes of a result as they were stored; otherwise what is to be made of it.
     async fn read(&self, file: &str, sha256: &str) -> Result<Vec<u8>, Outcome> {
-        let bytes = tokio::fs::read(self.path(file))
-            .await
-            .map_err(|error| Outcome::Failed(format!("the stored result cannot be read: {error}")))?;
-        let found = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        if found != sha256 {
-            return Err(Outcome::Refused(
-                "the stored result is damaged: restore it from a backup".to_owned(),
-            ));
+        let bytes = tokio::fs::read(self.path(file)).await.map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Outcome::Lost("the stored result is gone: restore it from a backup".to_owned())
+            }
+            _ => Outcome::Failed(format!("the stored result cannot be read: {error}")),
+        })?;
+        if hex(&bytes) != sha256 {
+            return Err(Outcome::Lost("the stored result is damaged: restore it from a backup".to_owned()));
         }
         Ok(bytes)
     }
@@ -271,7 +271,7 @@ impl Destination {
                     warn!(%study, job, %uid, destination, reason, "result refused: it is not sent again");
                     "refused"
                 }
-                (Fate::Dead, Outcome::Failed(reason)) => {
+                (Fate::Dead, Outcome::Failed(reason) | Outcome::Lost(reason)) => {
                     warn!(%study, job, %uid, destination, reason, "result given up");
                     "dead"
                 }
@@ -305,6 +305,10 @@ impl Destination {
         metrics::counter!("foci_commitment_requests_total", "destination" => destination.clone(), "outcome" => outcome)
             .increment(1);
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn until(then: Time) -> Duration {

@@ -24,8 +24,11 @@ use crate::node::Node;
 use crate::store::Time;
 use crate::store::instances::{Added, Aside, NewInstance};
 
-/// So many bytes are collected before they are given to the disk.
+/// At most so many bytes are collected before they are given to the disk.
 const PIECE: usize = 256 << 10;
+
+/// And at least so many while the disk has nothing else to do with the object.
+const SMALL_PIECE: usize = 64 << 10;
 
 /// Where an object came from: the name of a configured peer, `stow` or `pull`; never the sender's text.
 #[derive(Debug, Clone)]
@@ -105,6 +108,8 @@ struct Body {
     announced: Announced,
     /// `None` for a deflated data set: it is looked at in the end.
     passing: Option<Passing>,
+    /// Of the bytes so far.
+    hash: Sha256,
     received: u64,
     /// What is not yet given to the disk.
     piece: Vec<u8>,
@@ -118,8 +123,6 @@ struct Draft {
     part: Part,
     /// Where the data set begins.
     data_set: u64,
-    /// Of the data set so far.
-    hash: Sha256,
 }
 
 /// What all objects under way share.
@@ -246,6 +249,7 @@ impl Body {
         Self {
             passing: Passing::new(&announced.transfer_syntax),
             announced,
+            hash: Sha256::new(),
             received: 0,
             piece: Vec::new(),
             writing: None,
@@ -261,6 +265,7 @@ impl Body {
         if let Some(passing) = &mut self.passing {
             passing.pass(bytes);
         }
+        self.hash.update(bytes);
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.piece.len()));
             if self.piece.capacity() == 0 {
@@ -268,7 +273,8 @@ impl Body {
             }
             self.piece.extend_from_slice(now);
             bytes = later;
-            if self.piece.len() == PIECE {
+            let idle = self.writing.as_ref().is_none_or(JoinHandle::is_finished);
+            if self.piece.len() == PIECE || idle && self.piece.len() >= SMALL_PIECE {
                 self.give(desk).await?;
             }
         }
@@ -292,7 +298,7 @@ impl Body {
                 Some(draft) => draft,
                 None => Draft::begin(&desk, &announced)?,
             };
-            draft.append(&piece)?;
+            draft.part.append(&piece).map_err(disk)?;
             let mut empty = piece;
             empty.clear();
             Ok((draft, empty))
@@ -307,7 +313,7 @@ impl Body {
         sender: Sender,
         study: Option<Uid>,
     ) -> Result<(Announced, Kept), Refused> {
-        let Self { announced, passing, piece, writing, .. } = self;
+        let Self { announced, passing, hash, piece, writing, .. } = self;
         let identity = match passing {
             Some(passing) => Some(announced.check(passing.end().map_err(malformed)?)?),
             None => None,
@@ -324,8 +330,8 @@ impl Body {
                 Some(draft) => draft,
                 None => Draft::begin(&at_work, &wanted)?,
             };
-            draft.append(&piece)?;
-            draft.keep(&at_work, &wanted, identity, sender, study.as_ref())
+            draft.part.append(&piece).map_err(disk)?;
+            draft.keep(&at_work, &wanted, identity, archive::hex(&hash.finalize()), sender, study.as_ref())
         });
         let instance = instance.await.map_err(storage)??;
         let kept = match desk.commit(instance.clone()).await {
@@ -373,13 +379,7 @@ impl Draft {
         );
         let mut part = desk.node.archive.part().map_err(disk)?;
         part.append(&meta).map_err(disk)?;
-        Ok(Self { part, data_set: meta.len() as u64, hash: Sha256::new() })
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<(), Refused> {
-        self.part.append(bytes).map_err(disk)?;
-        self.hash.update(bytes);
-        Ok(())
+        Ok(Self { part, data_set: meta.len() as u64 })
     }
 
     /// Makes the file safe and puts it into its place.
@@ -388,6 +388,7 @@ impl Draft {
         desk: &Desk,
         announced: &Announced,
         identity: Option<Identity>,
+        sha256: String,
         sender: Sender,
         study: Option<&Uid>,
     ) -> Result<NewInstance, Refused> {
@@ -403,7 +404,6 @@ impl Draft {
         }
         self.part.sync().map_err(disk)?;
         let bytes = self.part.written() - self.data_set;
-        let sha256 = archive::hex(&self.hash.finalize());
         let name = archive::name_of(&identity.sop_instance_uid, &announced.transfer_syntax, &sha256);
         let file = desk.node.archive.keep_image(self.part, &identity.study_uid, &name).map_err(disk)?;
         Ok(NewInstance {

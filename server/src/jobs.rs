@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use metrics::{counter, histogram};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -100,7 +100,7 @@ pub(crate) async fn run(node: Arc<Node>, stop: Stop) -> Result<()> {
             _ = look.tick() => {}
             Some(ended) = workers.join_next() => {
                 ended?;
-                bail!("a worker's supervisor ended by itself");
+                ensure!(stop.is_requested(), "what watches a worker ended by itself");
             }
         }
         if expired_at.elapsed().as_secs_f64() > analysis.lease_s {

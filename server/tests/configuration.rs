@@ -278,6 +278,9 @@ fn taken() -> (std::net::TcpListener, u16) {
     (listener, port)
 }
 
+/// A node that may call itself.
+const SELF: &str = "[[peer]]\nname = \"me\"\nae_title = \"FOCI\"\naddresses = [\"127.0.0.1\"]\n";
+
 /// Listening on ports of the system's choice.
 const FREE: &str =
     "dicom.listen = \"127.0.0.1:0\"\nhttp.listen = \"127.0.0.1:0\"\nstudies.minimum_free_mb = 1\n";
@@ -286,7 +289,7 @@ const FREE: &str =
 fn what_a_first_start_needs_is_looked_at_and_nothing_is_made() {
     let scene = Scene::new();
     let (lines, content) = checked(&scene, FREE);
-    has(&lines, "ok configuration 0 peers, 0 DICOMweb servers, 0 rules");
+    has(&lines, "ok configuration peers: 0, DICOMweb servers: 0, rules: 0");
     has(&lines, "note rules there are none: studies are kept and none is analyzed");
     has(&lines, "missing data ");
     has(&lines, "ok data disk ");
@@ -325,7 +328,7 @@ token_file = "nowhere.token"
     has(&lines, "wrong http.listen 192.0.2.1:8080 is no address of this machine");
     has(&lines, "wrong dicom.tls dicom.tls.certificate = ");
     has(&lines, "wrong dicomweb the DICOMweb server cloud: the token file ");
-    has(&lines, "wrong http.token_file the token file ");
+    has(&lines, "wrong http.token_file the token in http.token_file ");
     assert!(!content, "{lines:#?}");
 
     let (lines, content) = checked(&scene, "dicom.ae_title = \"\"\nhttp.listn = 1\n");
@@ -365,11 +368,26 @@ fn a_database_of_a_newer_version_is_left_alone() {
 #[test]
 fn a_node_that_runs_may_be_checked() {
     let scene = Scene::new();
-    let node = Node::start(&scene, &common::node::config(&scene, FREE));
+    let node = Node::start(&scene, &common::node::config(&scene, &(FREE.to_owned() + SELF)));
     let dicom = format!("127.0.0.1:{}", node.dicom);
     let (lines, content) = checked(&scene, &FREE.replacen("127.0.0.1:0", &dicom, 1));
     has(&lines, "ok database version 1");
     has(&lines, &format!("ok dicom.listen {dicom} is in use, and this node runs"));
+    assert!(content, "{lines:#?}");
+    // A peer that answers, one that refuses us, and one that is not there.
+    let (_, nobody) = taken();
+    let peer = |name: &str, title: &str, port: u16| {
+        format!("[[peer]]\nname = \"{name}\"\nae_title = \"{title}\"\nhost = \"127.0.0.1\"\nport = {port}\n")
+    };
+    let peers = peer("self", "FOCI", node.dicom)
+        + &peer("other", "OTHER", node.dicom)
+        + &peer("gone", "GONE", nobody);
+    let web = format!("[[dicomweb]]\nname = \"web\"\nurl = \"http://127.0.0.1:{nobody}/\"\n");
+    let (lines, content) = checked(&scene, &format!("{FREE}{SELF}{peers}{web}"));
+    has(&lines, "ok peer self: it answers (C-ECHO)");
+    has(&lines, "note peer other: it does not answer (C-ECHO): ");
+    has(&lines, "note peer gone: it does not answer (C-ECHO): ");
+    has(&lines, "note dicomweb web: it does not answer (QIDO-RS): ");
     assert!(content, "{lines:#?}");
     // And a second one on the same folder does not start.
     let (status, said) = not_started(&scene, FREE);

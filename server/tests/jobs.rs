@@ -3,12 +3,14 @@
 //! `FOCI_FULL=1` runs the same tests with larger numbers.
 
 mod common;
+#[path = "common/queue.rs"]
+mod queue;
 
 use std::time::Duration;
 
 use common::node::{Node, wait_for};
-use common::queue::{self, Database, Job, Study, children, mishaps, send, study};
 use common::{Scene, foci};
+use queue::{Database, Job, Study, children, mishaps, send, study};
 
 fn full() -> bool {
     std::env::var_os("FOCI_FULL").is_some()

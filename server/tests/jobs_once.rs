@@ -3,13 +3,15 @@
 //! `FOCI_FULL=1` runs it with 300 studies and 40 kills; it takes some minutes.
 
 mod common;
+#[path = "common/queue.rs"]
+mod queue;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use common::Scene;
 use common::node::{Node, wait_for};
-use common::queue::{self, Database, Pacs, Study, children, kill, mishaps, send, study};
+use queue::{Database, Pacs, Study, children, kill, mishaps, send, study};
 
 /// So long after the last study was sent everything is where it belongs.
 const PATIENCE: Duration = Duration::from_secs(300);

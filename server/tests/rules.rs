@@ -5,7 +5,10 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use common::dimse::{Link, storing};
+use common::node::Node;
 use common::{Scene, foci, slices, succeed};
+use dicom_io::net::command::Status;
 
 /// A phantom with a second series of two images, whose description is in another character set.
 fn study(scene: &Scene) -> PathBuf {
@@ -238,4 +241,37 @@ fn a_study_that_is_not_known_is_told() {
         );
         assert!(!scene.path("data").exists(), "explaining makes nothing");
     }
+}
+
+#[test]
+fn a_study_that_came_is_explained_by_its_uid_beside_the_node_that_has_it() {
+    let scene = Scene::new();
+    let study = scene.phantom(&[]);
+    let ports =
+        "dicom.listen = \"127.0.0.1:0\"\nhttp.listen = \"127.0.0.1:0\"\nstudies.minimum_free_mb = 1\n";
+    let rules = format!(
+        "{ports}{PEERS}[[rule]]\nname = \"ct1\"\nwhen.sender = [\"ct1\"]\nmodels = [\"lung-nodule\"]\n"
+    );
+    let config = common::node::config(&scene, &rules);
+    let node = Node::start(&scene, &config);
+    let files: Vec<_> = slices(&study).iter().map(|slice| fs::read(slice).unwrap()).collect();
+    let mut link = Link::associate(node.dicom, "CT1", "FOCI", &storing(&files[0])).unwrap();
+    for file in &files {
+        assert_eq!(link.store(file).status, Status::SUCCESS);
+    }
+    link.release();
+
+    let uid = dicom_io::scan(&[study]).unwrap().studies[0].uid.to_string();
+    let explain = |more: &[&str]| {
+        let mut command = foci(&scene);
+        succeed(command.arg("serve").arg("--config").arg(&config).args(["--explain", &uid]).args(more)).0
+    };
+    let said = explain(&[]);
+    assert!(said.starts_with(&format!("study {uid}, 1 series, from ct1\nrule \"ct1\": applies\n")), "{said}");
+    assert!(said.contains("\nlane      emergency\n") && said.contains(", 20 images\n"), "{said}");
+    // As if it had come from elsewhere.
+    let said = explain(&["--sender", "pull"]);
+    assert!(said.contains("    no   sender: asked ct1, found \"pull\"\n"), "{said}");
+    assert!(said.ends_with("no rule applies: the study is kept and not analyzed\n"), "{said}");
+    node.stop();
 }

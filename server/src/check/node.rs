@@ -4,12 +4,16 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use anyhow::Result;
+use futures_util::future::join_all;
 
 use super::{Lines, free_bytes};
 use crate::archive::Archive;
 use crate::config::Config;
 use crate::dicomweb::client;
+use crate::dimse::scu;
 use crate::dimse::tls::Identity;
+use crate::http;
+use crate::node::Node;
 use crate::store::Store;
 
 /// Looks at everything that the configuration at `path` names.
@@ -19,14 +23,16 @@ pub(super) fn check(path: &Path, lines: &mut Lines) -> Result<()> {
         Err(wrong) => return wrong.faults.iter().try_for_each(|fault| lines.wrong("configuration", fault)),
     };
     let (peers, webs, rules) = (config.peer.len(), config.dicomweb.len(), config.rule.len());
-    lines.ok("configuration", format!("{peers} peers, {webs} DICOMweb servers, {rules} rules"))?;
+    lines.ok("configuration", format!("peers: {peers}, DICOMweb servers: {webs}, rules: {rules}"))?;
     if rules == 0 {
         lines.note("rules", "there are none: studies are kept and none is analyzed")?;
     }
     data(&config, lines)?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(database(&config, lines))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(database(&config, lines))?;
     ports(&config, lines)?;
-    files(&config, lines)
+    files(&config, lines)?;
+    runtime.block_on(answers(&config, lines))
 }
 
 /// The folder, and room on its disk.
@@ -131,13 +137,44 @@ fn files(config: &Config, lines: &mut Lines) -> Result<()> {
             Err(error) => lines.wrong("dicomweb", format!("{error:#}"))?,
         }
     }
-    let alert = config.alert.as_ref().and_then(|alert| alert.token_file.as_ref());
-    for (setting, file) in [("http.token_file", config.http.token_file.as_ref()), ("alert.token_file", alert)]
-    {
-        if let Some(file) = file {
-            match client::bearer(file) {
-                Ok(_) => lines.ok(setting, "it can be read")?,
-                Err(error) => lines.wrong(setting, format!("{error:#}"))?,
+    if let Some(file) = &config.http.token_file {
+        match http::check_token(file) {
+            Ok(()) => lines.ok("http.token_file", "it can be used")?,
+            Err(error) => lines.wrong("http.token_file", format!("{error:#}"))?,
+        }
+    }
+    if let Some(file) = config.alert.as_ref().and_then(|alert| alert.token_file.as_ref()) {
+        match client::bearer(file) {
+            Ok(_) => lines.ok("alert.token_file", "it can be used")?,
+            Err(error) => lines.wrong("alert.token_file", format!("{error:#}"))?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether those answer whom we call. That they do not may be their business, so it is no more than noted.
+async fn answers(config: &Config, lines: &mut Lines) -> Result<()> {
+    // Only a node can call. This one has a database of its own, which is thrown away.
+    let folder = tempfile::tempdir()?;
+    let node = Node::new(config.clone(), Store::open(folder.path()).await?);
+    let called: Vec<_> = config.peer.iter().filter(|peer| peer.host.is_some()).collect();
+    let echoes = join_all(called.iter().map(|peer| scu::echo(&node, peer))).await;
+    for (peer, answer) in called.iter().zip(echoes) {
+        let name = &peer.name;
+        match answer {
+            Ok(()) => lines.ok("peer", format!("{name}: it answers (C-ECHO)"))?,
+            Err(error) => lines.note("peer", format!("{name}: it does not answer (C-ECHO): {error:#}"))?,
+        }
+    }
+    node.store.close().await;
+    // Who cannot be a client was told before.
+    let webs = config.dicomweb.iter().filter_map(|web| Some((&web.name, client::Web::new(web).ok()?)));
+    let asked = webs.map(async |(name, web)| (name, web.find_studies(&[("limit", "1")]).await));
+    for (name, answer) in join_all(asked).await {
+        match answer {
+            Ok(_) => lines.ok("dicomweb", format!("{name}: it answers (QIDO-RS)"))?,
+            Err(error) => {
+                lines.note("dicomweb", format!("{name}: it does not answer (QIDO-RS): {error:#}"))?
             }
         }
     }

@@ -10,7 +10,7 @@ use dicom_io::net::classes::{self, EXPLICIT_LE, IMPLICIT_LE};
 use dicom_io::net::command::{Command, Operation, Progress, Status};
 use dicom_io::net::file;
 use dicom_io::net::negotiation::{MOST_CONTEXTS, Proposal, Roles};
-use dicom_io::net::pdu::{Abort, AeTitle};
+use dicom_io::net::pdu::AeTitle;
 use dicom_io::net::query::{Found, Level, Query};
 use tracing::warn;
 

@@ -211,7 +211,7 @@ impl Service<'_> {
         };
         Ok(match kept {
             Ok(Kept::Quarantined) => {
-                warn!(peer, uid = %instance, "another object with this UID is here already: kept aside");
+                debug!(peer, uid = %instance, "kept aside");
                 (COERCED, Some("another object with this UID is here already".to_owned()))
             }
             Ok(kept) => {
@@ -219,7 +219,8 @@ impl Service<'_> {
                 (Status::SUCCESS, None)
             }
             Err(refused) => {
-                warn!(peer, uid = %instance, "object refused: {refused}");
+                // The intake has logged why.
+                debug!(peer, uid = %instance, "not stored");
                 let comment = match &refused {
                     // What failed on our disk is none of the sender's business.
                     Refused::Storage(_) => "the object cannot be kept".to_owned(),

@@ -100,7 +100,7 @@ impl Access {
 }
 
 /// The hash of the token in the file at `path`.
-fn read(path: &Path) -> Result<[u8; 32]> {
+pub(super) fn read(path: &Path) -> Result<[u8; 32]> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("http.token_file {} cannot be read", path.display()))?;
     let token = text.trim();

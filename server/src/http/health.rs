@@ -92,17 +92,18 @@ async fn look(app: &App) -> Vec<String> {
         }
         Err(_) => missing.push(format!("the database is locked for {} s and more", WRITE.as_secs())),
     }
-    match disk(app) {
-        Ok(disk) if disk.free_bytes < disk.minimum_free_bytes => missing.push(format!(
-            "the disk has {} MiB free, and needs {} (studies.minimum_free_mb)",
+    match (app.node.archive.has_room(), disk(app)) {
+        (Ok(true), _) => {}
+        (Ok(false), Ok(disk)) => missing.push(format!(
+            "the disk has {} MiB free, and at least {} are needed (studies.minimum_free_mb)",
             disk.free_bytes >> 20,
             disk.minimum_free_bytes >> 20
         )),
-        Ok(_) => {}
-        Err(error) => {
-            tracing::warn!("{error:#}");
+        (Err(error), _) => {
+            tracing::warn!("the disk does not say how much room it has: {error}");
             missing.push("the disk does not say how much room it has".to_owned());
         }
+        (Ok(false), Err(_)) => missing.push("the disk is nearly full".to_owned()),
     }
     let dicom = &app.node.config.dicom;
     let wanted = [

@@ -71,7 +71,7 @@ pub(super) async fn deliver(
     let store = &app.node.store;
     let objects = store.retry_delivery(job, &destination, Time::now()).await?;
     if objects > 0 {
-        app.node.wake.delivery.notify_one();
+        app.node.wake.delivery.notify_waiters();
         return Ok(Json(Again { objects }));
     }
     if store.sends_to(job, &destination).await? {

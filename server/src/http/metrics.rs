@@ -1,13 +1,12 @@
 //! Numbers for Prometheus: what the parts of the node count, and what the database and the machine say now.
 
-use std::fmt::{Display, Write};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use metrics::{describe_counter, describe_histogram};
+use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use super::App;
@@ -25,6 +24,7 @@ pub(super) const LANES: [(Lane, &str); 3] =
     [(Lane::Emergency, "emergency"), (Lane::Normal, "normal"), (Lane::Bulk, "bulk")];
 const JOB_STATES: [&str; 6] = ["queued", "leased", "done", "failed", "dead", "cancelled"];
 const DELIVERY_STATES: [&str; 5] = ["pending", "sent", "committed", "refused", "dead"];
+const ALERT_STATES: [&str; 3] = ["pending", "sent", "dead"];
 
 /// Takes what the parts of this process count; the same for every server in it.
 pub(super) fn recorder() -> Result<PrometheusHandle> {
@@ -35,6 +35,20 @@ pub(super) fn recorder() -> Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
     describe_counter!("foci_http_requests_total", "HTTP requests, by route, method and status");
     describe_histogram!("foci_http_request_seconds", "Time to the first byte of an answer, by route");
+    describe_gauge!("foci_build_info", "1, with the version");
+    describe_gauge!("foci_uptime_seconds", "Since the node was started");
+    describe_gauge!("foci_studies", "Studies, by state");
+    describe_gauge!("foci_jobs", "Jobs, by state and lane");
+    describe_gauge!(
+        "foci_oldest_queued_seconds",
+        "How long the oldest queued job waits, by lane; 0: none waits"
+    );
+    describe_gauge!("foci_outbox", "Results, by destination and state of their delivery");
+    describe_gauge!("foci_alerts", "Critical findings to be told, by state");
+    describe_gauge!("foci_quarantined_objects", "Objects kept aside: others with their UIDs came before");
+    describe_gauge!("foci_disk_free_bytes", "Room on the disk that holds the data");
+    describe_gauge!("foci_disk_minimum_free_bytes", "With less room than this, senders are told to wait");
+    describe_gauge!("foci_resident_memory_bytes", "Memory of this process, without its workers");
     Ok(HANDLE.get_or_init(|| handle).clone())
 }
 
@@ -44,58 +58,50 @@ pub(super) fn recorder() -> Result<PrometheusHandle> {
 ))]
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let counts = app.counts().await?;
-    let mut text = app.recorder.render();
-    text += &gauges(&app, &counts);
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+    measure(&app, &counts);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.recorder.render())
+        .into_response())
 }
 
-fn gauges(app: &App, counts: &Counts) -> String {
-    let mut text = Text(String::new());
-    text.name("foci_build_info", "1, with the version");
-    text.value(&[("version", env!("CARGO_PKG_VERSION"))], 1);
-    text.name("foci_uptime_seconds", "Since the node was started");
-    text.value(&[], app.started.elapsed().as_secs());
-
-    text.name("foci_studies", "Studies, by state");
+/// Sets what is not counted as it happens but looked up when somebody asks. Zeros too: a number that is not
+/// there any more would keep its last value.
+fn measure(app: &App, counts: &Counts) {
+    gauge!("foci_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    gauge!("foci_uptime_seconds").set(app.started.elapsed().as_secs_f64());
     for state in ["receiving", "complete"] {
-        let count = counts.studies.iter().find(|(of, _)| of == state).map_or(0, |(_, count)| *count);
-        text.value(&[("state", state)], count);
+        gauge!("foci_studies", "state" => state).set(of(&counts.studies, state) as f64);
     }
-    text.name("foci_jobs", "Jobs, by state and lane");
     for state in JOB_STATES {
         for (lane, name) in LANES {
-            text.value(&[("state", state), ("lane", name)], counts.jobs(state, lane));
+            gauge!("foci_jobs", "state" => state, "lane" => name).set(counts.jobs(state, lane) as f64);
         }
     }
-    text.name("foci_oldest_queued_seconds", "How long the oldest queued job waits, by lane; 0: none waits");
     for (lane, name) in LANES {
-        text.value(&[("lane", name)], counts.waits(lane).map_or(0.0, |ms| ms as f64 / 1000.0));
+        let seconds = counts.waits(lane).map_or(0.0, |ms| ms as f64 / 1000.0);
+        gauge!("foci_oldest_queued_seconds", "lane" => name).set(seconds);
     }
-    text.name("foci_outbox", "Results, by destination and state of their delivery");
     for destination in counts.destinations(app) {
         for state in DELIVERY_STATES {
-            let count = counts.deliveries(&destination, state);
-            text.value(&[("destination", &destination), ("state", state)], count);
+            let count = counts.deliveries(&destination, state) as f64;
+            gauge!("foci_outbox", "destination" => destination.clone(), "state" => state).set(count);
         }
     }
-    text.name("foci_alerts", "Critical findings to be told, by state");
-    for state in ["pending", "sent", "dead"] {
-        let count = counts.alerts.iter().find(|(of, _)| of == state).map_or(0, |(_, count)| *count);
-        text.value(&[("state", state)], count);
+    for state in ALERT_STATES {
+        gauge!("foci_alerts", "state" => state).set(of(&counts.alerts, state) as f64);
     }
-    text.name("foci_quarantined_objects", "Objects kept aside: others with their UIDs came before");
-    text.value(&[], counts.quarantine);
+    gauge!("foci_quarantined_objects").set(counts.quarantine as f64);
     if let Ok(disk) = health::disk(app) {
-        text.name("foci_disk_free_bytes", "Room on the disk that holds the data");
-        text.value(&[], disk.free_bytes);
-        text.name("foci_disk_minimum_free_bytes", "With less room, senders are told to wait");
-        text.value(&[], disk.minimum_free_bytes);
+        gauge!("foci_disk_free_bytes").set(disk.free_bytes as f64);
+        gauge!("foci_disk_minimum_free_bytes").set(disk.minimum_free_bytes as f64);
     }
     if let Some(bytes) = resident_bytes() {
-        text.name("foci_resident_memory_bytes", "Memory of this process, without its workers");
-        text.value(&[], bytes);
+        gauge!("foci_resident_memory_bytes").set(bytes as f64);
     }
-    text.0
+}
+
+/// The count of `wanted`.
+pub(super) fn of(counts: &[(String, i64)], wanted: &str) -> i64 {
+    counts.iter().find(|(state, _)| state == wanted).map_or(0, |(_, count)| *count)
 }
 
 impl Counts {
@@ -130,24 +136,4 @@ fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
-}
-
-/// Prometheus text. Writing to a string does not fail.
-struct Text(String);
-
-impl Text {
-    fn name(&mut self, name: &str, help: &str) {
-        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge\n");
-    }
-
-    /// A value of the name that was given last.
-    fn value(&mut self, labels: &[(&str, &str)], value: impl Display) {
-        let name = self.0.rsplit("# TYPE ").next().and_then(|rest| rest.split(' ').next());
-        let name = name.expect("a name comes first").to_owned();
-        let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        let labels: Vec<String> =
-            labels.iter().map(|(label, text)| format!("{label}=\"{}\"", escaped(text))).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(self.0, "{name}{labels} {value}");
-    }
 }

@@ -17,6 +17,7 @@ mod status;
 mod studies;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -147,6 +148,11 @@ impl App {
         *last = Some((Instant::now(), counts.clone()));
         Ok(counts)
     }
+}
+
+/// Whether the token in the file at `path` can be used, and a sentence if not.
+pub(crate) fn check_token(path: &Path) -> Result<()> {
+    access::read(path).map(|_| ())
 }
 
 /// What `/openapi.json` says of the whole; the routes say the rest of themselves.

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::ask::{Asked, Limit, UidText};
 use super::health::{self, Disk};
-use super::metrics::LANES;
+use super::metrics::{LANES, of};
 use super::problem::{Problem, ProblemJson};
 use crate::config::Lane;
 use crate::store::Time;
@@ -29,6 +29,8 @@ pub(super) struct Status {
     /// Where the DICOM node listens, without and with TLS.
     dicom: Option<String>,
     dicom_tls: Option<String>,
+    /// Whether who asks needs a token, so that there is a session to end.
+    needs_token: bool,
     /// What keeps the node from doing its work; empty: nothing.
     problems: Vec<String>,
     disk: Option<Disk>,
@@ -93,8 +95,6 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<Status>, 
         let those = counts.deliveries.iter().filter(|(_, state, _)| wanted.contains(&state.as_str()));
         those.map(|(.., count)| count).sum()
     };
-    let alerts =
-        |wanted: &str| counts.alerts.iter().find(|(state, _)| state == wanted).map_or(0, |(_, n)| *n);
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         now: Time::now(),
@@ -102,17 +102,18 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<Status>, 
         ae_title: app.node.config.dicom.ae_title.clone(),
         dicom: app.listening.plain.map(|address| address.to_string()),
         dicom_tls: app.listening.tls.map(|address| address.to_string()),
+        needs_token: app.access.needs_token(),
         problems,
         disk: health::disk(&app).ok(),
         lanes: LANES.into_iter().map(lane).collect(),
-        receiving: counts.studies.iter().find(|(state, _)| state == "receiving").map_or(0, |(_, n)| *n),
+        receiving: of(&counts.studies, "receiving"),
         jobs,
         peers: peers(&app, &counts),
         deliveries_waiting: deliveries(&["pending"]),
         deliveries_failed: deliveries(&["refused", "dead"]),
         quarantine: counts.quarantine,
-        alerts_waiting: alerts("pending"),
-        alerts_failed: alerts("dead"),
+        alerts_waiting: of(&counts.alerts, "pending"),
+        alerts_failed: of(&counts.alerts, "dead"),
     }))
 }
 

@@ -306,38 +306,129 @@ async fn a_whole_file_and_a_data_set_are_the_same_object() {
     assert!(matches!(incoming.finish().await, Err(Refused::Malformed(_))));
 }
 
+/// One sender over a socket who reads each file before it sends it, as C-STORE goes.
 #[tokio::test(flavor = "multi_thread")]
 async fn bench() {
-    let scene = Arc::new(Scene::new().await);
-    for tasks in [1, 1, 4, 16] {
-        let objects: Vec<_> = (0..304)
-            .map(|i| {
-                Object::new(CT, "1.2.1", &format!("1.2.1.{tasks}.{i}.{:?}", std::process::id()), 527_000)
-            })
-            .map(|mut o| {
-                o.bytes.extend([0xFC, 0xFF, 0xFC, 0xFF, b'O', b'B', 0, 0, 0, 0, 0, 0]);
-                o.instance += ".1";
-                o
-            })
-            .collect();
-        let _ = objects;
+    use std::io::{Read, Write};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let scene = Scene::new().await;
+    for _ in 0..4 {
         let salt = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
-        let objects: Vec<_> = (0..304)
-            .map(|i| Object::new(CT, "1.2.1", &format!("1.2.1.{tasks}.{i}.{salt}"), 527_000))
-            .collect();
-        let begun = Instant::now();
-        let mut all = Vec::new();
-        for share in objects.chunks(304 / tasks) {
-            let (scene, share) = (scene.clone(), share.to_vec());
-            all.push(tokio::spawn(async move {
-                for object in &share {
-                    assert_eq!(scene.store(object).await.unwrap(), Kept::New);
+        let objects: Vec<_> =
+            (0..300).map(|i| Object::new(CT, "1.2.1", &format!("1.2.1.{i}.{salt}"), 527_000)).collect();
+        let announced: Vec<_> = objects.iter().map(Object::announced).collect();
+        let sizes: Vec<_> = objects.iter().map(|o| o.bytes.len()).collect();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let sender = std::thread::spawn(move || {
+            let mut socket = std::net::TcpStream::connect(address).unwrap();
+            socket.set_nodelay(true).unwrap();
+            let begun = Instant::now();
+            let (mut sending, mut waiting) = (0.0, 0.0);
+            let mut copy = Vec::new();
+            for object in &objects {
+                copy.clear();
+                copy.extend_from_slice(&object.bytes);
+                let a = Instant::now();
+                for pdu in copy.chunks(131072) {
+                    socket.write_all(pdu).unwrap();
                 }
-            }));
-        }
-        for one in all {
-            one.await.unwrap();
-        }
-        eprintln!("{tasks} senders: {:.3} s", begun.elapsed().as_secs_f64());
+                sending += a.elapsed().as_secs_f64();
+                let a = Instant::now();
+                socket.read_exact(&mut [0]).unwrap();
+                waiting += a.elapsed().as_secs_f64();
+            }
+            eprintln!(
+                "{:.3} s; sending {:.3} ms, waiting {:.3} ms",
+                begun.elapsed().as_secs_f64(),
+                sending / 0.3,
+                waiting / 0.3
+            );
+        });
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.set_nodelay(true).unwrap();
+        let intake = scene.intake.clone();
+        tokio::spawn(async move {
+            let who = Sender { name: "scanner".to_owned(), lane: Lane::Normal };
+            let mut buffer = vec![0; 131072];
+            for (announced, size) in announced.into_iter().zip(sizes) {
+                let mut incoming = intake.begin(&who, announced).await.unwrap();
+                let mut left = size;
+                while left > 0 {
+                    let n = left.min(buffer.len());
+                    socket.read_exact(&mut buffer[..n]).await.unwrap();
+                    incoming.write(&buffer[..n]).await.unwrap();
+                    left -= n;
+                }
+                assert_eq!(incoming.finish().await.unwrap().1, Kept::New);
+                socket.write_all(&[1]).await.unwrap();
+            }
+        })
+        .await
+        .unwrap();
+        sender.join().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_parts() {
+    let scene = Arc::new(Scene::new().await);
+    let new = |i: usize, s: &str| NewInstance {
+        sop_instance_uid: uid(&format!("1.2.3.{s}.{i}")),
+        study_uid: uid("1.2.3"),
+        series_uid: uid("1.2.3.1"),
+        sop_class_uid: uid(CT),
+        transfer_syntax: uid(EXPLICIT),
+        sha256: "0".repeat(64),
+        bytes: 1,
+        file: "a/b".repeat(20),
+        is_image: true,
+        expected: None,
+        sender: "x".to_owned(),
+        lane: Lane::Normal,
+    };
+    let node = scene.node.clone();
+    for s in ["1", "2"] {
+        let node = node.clone();
+        tokio::spawn(async move {
+            let begun = Instant::now();
+            for i in 0..300 {
+                node.store.add_instances(&[new(i, s)], Time::now()).await.unwrap();
+            }
+            eprintln!("add {:.3} ms", begun.elapsed().as_secs_f64() / 0.3);
+            let begun = Instant::now();
+            for _ in 0..300 {
+                tokio::task::spawn_blocking(|| ()).await.unwrap();
+            }
+            eprintln!("hop {:.3} ms", begun.elapsed().as_secs_f64() / 0.3);
+            let data = vec![7u8; 527_000];
+            let begun = Instant::now();
+            for _ in 0..300 {
+                std::hint::black_box(Sha256::digest(&data));
+            }
+            eprintln!("sha {:.3} ms", begun.elapsed().as_secs_f64() / 0.3);
+            let begun = Instant::now();
+            let id = Announced {
+                sop_class_uid: uid(CT),
+                sop_instance_uid: uid("1.2.3"),
+                transfer_syntax: uid(EXPLICIT),
+            };
+            for _ in 0..300 {
+                let mut d = Draft::begin(
+                    &Desk {
+                        node: node.clone(),
+                        under_way: Mutex::default(),
+                        waiting: Mutex::default(),
+                        turn: Default::default(),
+                    },
+                    &id,
+                )
+                .unwrap();
+                d.part.append(&data).unwrap();
+            }
+            eprintln!("write {:.3} ms", begun.elapsed().as_secs_f64() / 0.3);
+        })
+        .await
+        .unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use dicom_io::Uid;
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::{Store, Time, note};
 use crate::config::Lane;
@@ -59,10 +59,20 @@ impl Store {
     /// Gives each of `new` its row, in one transaction, and its study the state that follows: an image that
     /// comes to a complete study begins its next revision.
     pub(crate) async fn add_instances(&self, new: &[NewInstance], now: Time) -> sqlx::Result<Vec<Added>> {
+        // What comes alone to a study that is being received, as most do, is one statement: a sender
+        // waits for the answer, and each statement takes its time.
+        if let [alone] = new
+            && add_to_open(&mut *self.write.acquire().await?, alone, now).await?
+        {
+            return Ok(vec![Added::New]);
+        }
         let mut transaction = self.begin().await?;
         let mut added = Vec::with_capacity(new.len());
         for instance in new {
-            added.push(add(&mut transaction, instance, now).await?);
+            added.push(match add_to_open(&mut transaction, instance, now).await? {
+                true => Added::New,
+                false => add(&mut transaction, instance, now).await?,
+            });
         }
         transaction.commit().await?;
         Ok(added)
@@ -93,27 +103,15 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// All files that must be there, by the name of their folder below `images`, for every study whose UID
-    /// is greater than `after`: those of the first of them, and its UID. `None`: there are no more.
-    pub(crate) async fn files_after(
-        &self,
-        after: &str,
-        before: Time,
-    ) -> sqlx::Result<Option<(Uid, Vec<String>)>> {
-        let study: Option<String> =
-            sqlx::query_scalar("SELECT study_uid FROM study WHERE study_uid > $1 ORDER BY study_uid LIMIT 1")
-                .bind(after)
-                .fetch_optional(&self.read)
-                .await?;
-        let Some(study) = study else { return Ok(None) };
-        let files = sqlx::query_scalar(
+    /// The files of `study` that must be there, of instances that came before `before`.
+    pub(crate) async fn files_of(&self, study: &Uid, before: Time) -> sqlx::Result<Vec<String>> {
+        sqlx::query_scalar(
             "SELECT file FROM instance WHERE study_uid = $1 AND purged_at IS NULL AND received_at < $2",
         )
-        .bind(&study)
+        .bind(study.as_str())
         .bind(before.0)
         .fetch_all(&self.read)
-        .await?;
-        Ok(Some((super::uid(&study), files)))
+        .await
     }
 
     /// Notes that an object was kept aside.
@@ -143,6 +141,35 @@ impl Store {
         }
         transaction.commit().await
     }
+}
+
+/// Gives `new` its row if that is all there is to do: its study is being received, and nothing has its UID.
+async fn add_to_open(connection: &mut SqliteConnection, new: &NewInstance, now: Time) -> sqlx::Result<bool> {
+    let added = sqlx::query(
+        "INSERT INTO instance (sop_instance_uid, study_uid, series_uid, sop_class_uid, transfer_syntax,
+             sha256, bytes, file, revision, sender, received_at)
+         SELECT $1, study_uid, $3, $4, $5, $6, $7, $8, revision * $9, $10, $11 FROM study
+         WHERE study_uid = $2 AND state = 'receiving' AND revision >= $9 AND lane <= $12
+             AND images_purged_at IS NULL AND ($13 IS NULL OR expected IS NOT NULL)
+             AND NOT EXISTS (SELECT 1 FROM result WHERE sop_instance_uid = $1)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(new.sop_instance_uid.as_str())
+    .bind(new.study_uid.as_str())
+    .bind(new.series_uid.as_str())
+    .bind(new.sop_class_uid.as_str())
+    .bind(new.transfer_syntax.as_str())
+    .bind(&new.sha256)
+    .bind(bytes(new.bytes))
+    .bind(&new.file)
+    .bind(i64::from(new.is_image))
+    .bind(&new.sender)
+    .bind(now.0)
+    .bind(lane(new.lane))
+    .bind(new.expected)
+    .execute(connection)
+    .await?;
+    Ok(added.rows_affected() > 0)
 }
 
 /// Gives `new` its row, or says what has its UID.

@@ -123,6 +123,19 @@ impl Time {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(since.as_millis().try_into().unwrap_or(i64::MAX))
     }
+
+    /// How long it is since `earlier`; nothing if that is later.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
+    }
+}
+
+impl std::ops::Sub<Duration> for Time {
+    type Output = Self;
+
+    fn sub(self, wait: Duration) -> Self {
+        Self(self.0.saturating_sub(wait.as_millis().try_into().unwrap_or(i64::MAX)))
+    }
 }
 
 impl std::ops::Add<Duration> for Time {

@@ -32,7 +32,6 @@ pub(crate) struct Outgoing {
     id: i64,
     pub(crate) sop_class_uid: Uid,
     pub(crate) sop_instance_uid: Uid,
-    pub(crate) series_uid: Uid,
     /// Below the folder results/.
     pub(crate) file: String,
     pub(crate) sha256: String,
@@ -49,6 +48,8 @@ pub(crate) enum Outcome {
     Refused(String),
     /// It may go well another time.
     Failed(String),
+    /// It is gone or damaged on our side, whatever the peer would say.
+    Lost(String),
     /// It was not its turn yet.
     Untried,
 }
@@ -336,8 +337,7 @@ async fn take(
     .execute(&mut **transaction)
     .await?;
     let rows = sqlx::query(
-        "SELECT outbox.id, outbox.attempts, result.sop_class_uid, result.sop_instance_uid,
-             result.series_uid, result.file, result.sha256
+        "SELECT outbox.id, outbox.attempts, result.sop_class_uid, result.sop_instance_uid, result.file, result.sha256
          FROM outbox JOIN result ON result.id = outbox.result_id
          WHERE outbox.job_id = $1 AND outbox.destination = $2 AND outbox.state = 'pending'
              AND outbox.not_before <= $3
@@ -357,7 +357,6 @@ async fn take(
         attempt: row.get("attempts"),
         sop_class_uid: text(row, "sop_class_uid"),
         sop_instance_uid: text(row, "sop_instance_uid"),
-        series_uid: text(row, "series_uid"),
         file: row.get("file"),
         sha256: row.get("sha256"),
     });
@@ -413,6 +412,9 @@ impl After {
             Outcome::Refused(reason) => {
                 Self { reason: Some(reason.clone()), ..row(Fate::Refused, "refused", attempt) }
             }
+            Outcome::Lost(reason) => {
+                Self { reason: Some(reason.clone()), ..row(Fate::Dead, "dead", attempt) }
+            }
             Outcome::Failed(reason) if works && attempt >= retry.attempts => {
                 Self { reason: Some(reason.clone()), ..row(Fate::Dead, "dead", attempt) }
             }
@@ -445,7 +447,9 @@ async fn note_round(
     let count = |fate| fates.iter().filter(|found| **found == fate).count();
     let why = |fate| {
         outcomes.iter().zip(fates).find_map(|(outcome, found)| match outcome {
-            Outcome::Refused(reason) | Outcome::Failed(reason) if *found == fate => Some(reason.as_str()),
+            Outcome::Refused(reason) | Outcome::Failed(reason) | Outcome::Lost(reason) if *found == fate => {
+                Some(reason.as_str())
+            }
             _ => None,
         })
     };

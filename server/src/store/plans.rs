@@ -19,9 +19,10 @@ impl Store {
     /// The studies that wait, the most urgent first and then the oldest, without the `passed_over`, and at
     /// most `limit` of them.
     pub(crate) async fn unplanned(&self, passed_over: &[Uid], limit: u32) -> sqlx::Result<Vec<Unplanned>> {
+        // The words of the index study_unplanned, so that it is used.
         let rows: Vec<(String, i64, String, i64)> = sqlx::query_as(
             "SELECT study_uid, revision, sender, lane FROM study
-             WHERE state = 'complete' AND planned < revision ORDER BY lane, complete_at, study_uid LIMIT $1",
+             WHERE state <> 'receiving' AND planned < revision ORDER BY lane, complete_at, study_uid LIMIT $1",
         )
         .bind(i64::from(limit) + passed_over.len() as i64)
         .fetch_all(&self.read)
@@ -67,5 +68,66 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(changed.rows_affected() > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn scene() -> (Store, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (Store::open(folder.path()).await.unwrap(), folder)
+    }
+
+    async fn study(store: &Store, study: &str, state: &str, lane: Lane, complete_at: i64) {
+        sqlx::query(
+            "INSERT INTO study (study_uid, state, revision, sender, lane, first_at, last_at, complete_at)
+             VALUES ($1, $2, 2, 'ct', $3, 0, 0, $4)",
+        )
+        .bind(study)
+        .bind(state)
+        .bind(lane as i64)
+        .bind(complete_at)
+        .execute(&store.write)
+        .await
+        .unwrap();
+    }
+
+    async fn waiting(store: &Store, passed_over: &[&str], limit: u32) -> Vec<String> {
+        let passed_over: Vec<_> = passed_over.iter().map(|study| uid(study)).collect();
+        let found = store.unplanned(&passed_over, limit).await.unwrap();
+        found.into_iter().map(|found| found.study.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn the_most_urgent_and_then_the_oldest_complete_study_is_planned_first() {
+        let (store, _folder) = scene().await;
+        study(&store, "1.1", "complete", Lane::Bulk, 10).await;
+        study(&store, "1.2", "complete", Lane::Normal, 30).await;
+        study(&store, "1.3", "complete", Lane::Normal, 20).await;
+        study(&store, "1.4", "receiving", Lane::Emergency, 5).await;
+        study(&store, "1.5", "complete", Lane::Emergency, 40).await;
+        assert_eq!(waiting(&store, &[], 9).await, ["1.5", "1.3", "1.2", "1.1"]);
+        // Those that are passed over take no place from others.
+        assert_eq!(waiting(&store, &["1.5", "1.3"], 2).await, ["1.2", "1.1"]);
+
+        let now = Time(50);
+        store.plan(&uid("1.5"), 2, None, "no rule applies", now).await.unwrap();
+        assert_eq!(waiting(&store, &[], 9).await, ["1.3", "1.2", "1.1"]);
+        assert!(store.forget_plan(&uid("1.5"), now).await.unwrap());
+        assert_eq!(waiting(&store, &[], 1).await, ["1.5"]);
+        for unplanned in ["1.5", "1.4", "1.9"] {
+            assert!(!store.forget_plan(&uid(unplanned), now).await.unwrap(), "{unplanned}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_sent_a_study_is_known() {
+        let (store, _folder) = scene().await;
+        study(&store, "1.1", "receiving", Lane::Bulk, 10).await;
+        let came = Unplanned { study: uid("1.1"), revision: 2, sender: "ct".to_owned(), lane: Lane::Bulk };
+        assert_eq!(store.came(&uid("1.1")).await.unwrap(), Some(came));
+        assert_eq!(store.came(&uid("1.2")).await.unwrap(), None);
     }
 }

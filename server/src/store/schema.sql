@@ -22,7 +22,7 @@ CREATE TABLE study (
 CREATE INDEX study_by_time ON study (state, last_at);
 CREATE INDEX study_by_age ON study (last_at, study_uid);
 CREATE INDEX study_by_sender ON study (sender, last_at);
-CREATE INDEX study_unplanned ON study (lane, complete_at) WHERE planned < revision;
+CREATE INDEX study_unplanned ON study (lane, complete_at, study_uid) WHERE state <> 'receiving' AND planned < revision;
 
 CREATE TABLE instance (
     sop_instance_uid TEXT PRIMARY KEY,
@@ -42,7 +42,8 @@ CREATE TABLE instance (
     -- When its file was removed; if it comes again it is kept again.
     purged_at        BIGINT
 );
-CREATE INDEX instance_by_study ON instance (study_uid, revision);
+-- With all that is asked again and again while a study is being received.
+CREATE INDEX instance_by_study ON instance (study_uid, revision, received_at, purged_at);
 
 -- Objects under the UID of another one that came before, with other bytes.
 CREATE TABLE quarantine (

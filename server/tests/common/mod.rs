@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod dimse;
+pub(crate) mod filled;
 pub(crate) mod node;
+pub(crate) mod web;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! A node whose studies are analysed by the rehearsal worker, a PACS that keeps count, and a look into the
 //! database.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -12,11 +14,11 @@ use dicom_io::net::command::{Command, Operation, Status};
 use dicom_io::phantom::Phantom;
 use dicom_io::{Spacing, Uid};
 use sha2::{Digest, Sha256};
+use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
-use sqlx::{Row, SqliteSafeStr};
 
-use super::dimse::{Link, storing};
-use super::{Scene, node};
+use crate::common::dimse::{Link, storing};
+use crate::common::{self, Scene, node};
 
 /// A study of a few small slices.
 pub(crate) struct Study {
@@ -29,7 +31,7 @@ pub(crate) fn study(seed: u64) -> Study {
     let folder = tempfile::tempdir().unwrap();
     let spacing = Spacing { i: 12.0, j: 12.0, k: 50.0 };
     Phantom { seed, size: [28, 24, 6], spacing, ..Phantom::default() }.write(folder.path()).unwrap();
-    let paths = super::slices(folder.path());
+    let paths = common::slices(folder.path());
     let found = dicom_io::scan(&paths).unwrap();
     let files = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
     Study { uid: found.studies[0].uid.clone(), files }
@@ -145,9 +147,8 @@ impl Database {
         let options = SqliteConnectOptions::new()
             .filename(scene.path("data").join("foci.db"))
             .busy_timeout(Duration::from_secs(30));
-        let pool = runtime
-            .block_on(SqlitePoolOptions::new().max_connections(1).connect_with(options))
-            .unwrap();
+        let pool =
+            runtime.block_on(SqlitePoolOptions::new().max_connections(1).connect_with(options)).unwrap();
         Self { runtime, pool }
     }
 
@@ -178,7 +179,7 @@ impl Database {
     }
 
     /// The texts that `sql` asks for.
-    pub(crate) fn texts(&self, sql: impl SqliteSafeStr) -> Vec<String> {
+    pub(crate) fn texts(&self, sql: &'static str) -> Vec<String> {
         self.runtime.block_on(sqlx::query_scalar(sql).fetch_all(&self.pool)).unwrap()
     }
 
@@ -203,8 +204,7 @@ struct Open {
 impl Pacs {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut pacs =
-            Self { port: listener.local_addr().unwrap().port(), kept: Arc::default(), open: None };
+        let mut pacs = Self { port: listener.local_addr().unwrap().port(), kept: Arc::default(), open: None };
         pacs.serve(listener);
         pacs
     }

@@ -107,6 +107,7 @@ function showHead(status) {
   const good = status.problems.length === 0;
   show($('health'), el('span', { class: `badge ${good ? 'ok' : 'off'}` }, t(good ? 'ready' : 'notReady')));
   show($('troubles'), ...status.problems.map((problem) => el('p', {}, problem)));
+  $('logout').hidden = !status.needs_token;
   document.title = `${good ? '' : '⚠ '}Foci ${status.ae_title}`;
 }
 
@@ -147,8 +148,8 @@ function tiles(status) {
     disk &&
       tile('disk', bytes(disk.free_bytes), t('freeOf', bytes(disk.total_bytes)), { kind: disk.free_bytes < disk.minimum_free_bytes ? 'bad' : null }, [
         el('meter', {
-          min: 0, max: disk.total_bytes, value: disk.total_bytes - disk.free_bytes, low: disk.total_bytes * 0.8, optimum: 0,
-          high: Math.max(disk.total_bytes - 2 * disk.minimum_free_bytes, 0), 'aria-label': t('disk'),
+          min: 0, max: disk.total_bytes, value: disk.total_bytes - disk.free_bytes, optimum: 0,
+          low: Math.max(disk.total_bytes - 4 * disk.minimum_free_bytes, 0), high: Math.max(disk.total_bytes - disk.minimum_free_bytes, 0), 'aria-label': t('disk'),
         }),
         el('p', {}, t('needs', bytes(disk.minimum_free_bytes))),
       ]),
@@ -252,7 +253,7 @@ function actions(job, study) {
 
 function peers(list) {
   if (list.length === 0) return [];
-  const heads = ['name', 'heard', 'lastSent', 'deliveries'];
+  const heads = ['name', 'heard', 'lastSent', 'trouble', 'deliveries'];
   return [
     el('h2', {}, t('peers')),
     el('div', { class: 'scroll cards' }, el('table', {},
@@ -261,7 +262,8 @@ function peers(list) {
         el('td', { class: 'wide' }, el('b', {}, peer.name)),
         el('td', { 'data-name': t('heard') }, moment(peer.heard_at)),
         el('td', { 'data-name': t('lastSent') }, moment(peer.sent_at)),
-        el('td', { class: 'wide' }, el('span', { class: 'badges' }, Object.entries(peer.deliveries).map(([state, count]) => el('span', { class: `badge ${state}` }, `${number(count)} ${t(state)}`))))))))),
+        el('td', { class: peer.trouble ? 'wide bad' : 'void' }, peer.trouble ?? '', peer.trouble_since ? [' (', moment(peer.trouble_since), ')'] : null),
+        el('td', { class: Object.keys(peer.deliveries).length ? 'wide' : 'void' }, el('span', { class: 'badges' }, Object.entries(peer.deliveries).map(([state, count]) => el('span', { class: `badge ${state}` }, `${number(count)} ${t(state)}`))))))))),
   ];
 }
 

@@ -11,7 +11,7 @@ form.addEventListener('submit', async (event) => {
   event.preventDefault();
   wrong.textContent = '';
   // A header holds nothing but ASCII, and no token of ours holds anything else.
-  const token = field.value.trim().replace(/[^\x21-\x7e]/g, '?');
+  const token = field.value.trim().replace(/[^\x20-\x7e]/g, '?');
   try {
     const answer = await fetch('/login', { method: 'POST', headers: { authorization: `Bearer ${token}` } });
     if (answer.ok) {

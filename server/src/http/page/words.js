@@ -152,6 +152,7 @@ const words = {
   peers: ['Peers', '对端'],
   name: ['Name', '名称'],
   heard: ['Last heard', '最后收到'],
+  trouble: ['Trouble', '故障'],
   never: ['never', '从未'],
 };
 

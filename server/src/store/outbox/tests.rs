@@ -262,3 +262,13 @@ async fn a_stop_before_the_first_object_says_nothing_about_the_destination() {
         .unwrap();
     assert_eq!(failures, 1);
 }
+
+#[tokio::test]
+async fn a_result_that_is_gone_is_dead_at_once_and_says_nothing_about_the_destination() {
+    let scene = Scene::new().await;
+    let job = scene.job(1, 2, "pacs").await;
+    let gone = Outcome::Lost("the stored result is gone".to_owned());
+    let round = scene.round(0, &[gone, Outcome::Untried], Some("connection refused")).await;
+    assert_eq!(round.fates, [Fate::Dead, Fate::Waiting]);
+    assert_eq!(scene.states(job).await, ["dead", "pending"]);
+}

@@ -1,0 +1,197 @@
+//! Other people's PACS, on ports of the system's choice.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::common::node::wait_for;
+use crate::common::{Scene, peers, skip};
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Whether all these programs are there; otherwise the test is skipped by name, or fails.
+pub(crate) fn installed(test: &str, programs: &[&str]) -> bool {
+    let missing = programs.iter().find(|program| !Path::new(program).exists());
+    if let Some(missing) = missing {
+        skip(test, "peers", &format!("{missing} is not installed: run .ci/peers"));
+    }
+    missing.is_none()
+}
+
+/// A program of somebody else, ended when dropped.
+pub(crate) struct Program {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Program {
+    pub(crate) fn start(scene: &Scene, name: &str, command: &mut Command) -> Self {
+        let log = scene.path(&format!("{name}.log"));
+        let file = || File::options().create(true).append(true).open(&log).unwrap();
+        // Otherwise each answer waits 40 ms for a delayed acknowledgement.
+        let command = command.env("TCP_NODELAY", "1").env_remove("LD_PRELOAD");
+        let child = command.stdin(Stdio::null()).stdout(file()).stderr(file()).spawn().unwrap();
+        Self { child, log }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
+    }
+
+    fn until_it_listens(self, port: u16) -> Self {
+        wait_for("a PACS that listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        self
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) const STORESCP: &str = "/usr/bin/storescp";
+
+/// dcmtk's storescp, which writes what it gets into `folder` as it came, each into a file of its own.
+pub(crate) fn storescp(scene: &Scene, folder: &Path, port: u16, more: &[&str]) -> Program {
+    fs::create_dir_all(folder).unwrap();
+    let mut command = Command::new(STORESCP);
+    command.args(["-aet", "PACS", "-uf", "+B", "-od"]).arg(folder).args(more).arg(port.to_string());
+    Program::start(scene, "storescp", &mut command).until_it_listens(port)
+}
+
+pub(crate) const ORTHANC: &str = "/usr/sbin/Orthanc";
+
+/// Orthanc, and how to ask it over the web.
+pub(crate) struct Orthanc {
+    pub(crate) program: Program,
+    pub(crate) dicom: u16,
+    http: u16,
+}
+
+impl Orthanc {
+    /// Starts it; it knows us as FOCI at port `foci` and as SINK at nowhere.
+    pub(crate) fn start(scene: &Scene, foci: u16) -> Self {
+        Self::start_at(scene, foci, free_port(), free_port())
+    }
+
+    fn start_at(scene: &Scene, foci: u16, dicom: u16, http: u16) -> Self {
+        let folder = scene.folder("orthanc");
+        let config = serde_json::json!({
+            "Name": "PACS",
+            "StorageDirectory": folder,
+            "IndexDirectory": folder,
+            "Plugins": ["/usr/share/orthanc/plugins/libOrthancDicomWeb.so"],
+            "HttpPort": http,
+            "RemoteAccessAllowed": false,
+            "AuthenticationEnabled": false,
+            "WebDavEnabled": false,
+            "DicomAet": "PACS",
+            "DicomPort": dicom,
+            "DicomCheckCalledAet": true,
+            "DicomAlwaysAllowStore": false,
+            "DicomModalities": { "foci": {
+                "AET": "FOCI", "Host": "127.0.0.1", "Port": foci, "AllowEcho": true, "AllowFind": true,
+                "AllowGet": true, "AllowMove": true, "AllowStore": true, "AllowStorageCommitment": true,
+            } },
+            "SynchronousCMove": true,
+            "DicomWeb": { "Enable": true, "Root": "/dicom-web/" },
+        });
+        let path = scene.path("orthanc.json");
+        fs::write(&path, config.to_string()).unwrap();
+        let program = Program::start(scene, "orthanc", Command::new(ORTHANC).arg(path));
+        let orthanc = Self { program: program.until_it_listens(dicom), dicom, http };
+        wait_for("Orthanc", || orthanc.try_get("/system"));
+        orthanc
+    }
+
+    /// Where its DICOMweb service is.
+    pub(crate) fn dicomweb(&self) -> String {
+        format!("http://127.0.0.1:{}/dicom-web", self.http)
+    }
+
+    /// Gives it the DICOM file `path`; the identifier by which it knows the instance.
+    pub(crate) fn upload(&self, path: &Path) -> String {
+        let body = fs::read(path).unwrap();
+        let answer = self.ask(&["--data-binary", "@-"], "/instances", &body).expect("Orthanc takes it");
+        serde_json::from_str::<serde_json::Value>(&answer).unwrap()["ID"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn instances(&self) -> Vec<String> {
+        serde_json::from_str(&self.try_get("/instances").unwrap()).unwrap()
+    }
+
+    /// The DICOM file of an instance, as it was received.
+    pub(crate) fn file(&self, instance: &str, to: &Path) {
+        let url = format!("http://127.0.0.1:{}/instances/{instance}/file", self.http);
+        assert!(Command::new("curl").args(["-sf", "-o"]).arg(to).arg(url).status().unwrap().success());
+    }
+
+    fn try_get(&self, path: &str) -> Option<String> {
+        self.ask(&[], path, &[])
+    }
+
+    fn ask(&self, arguments: &[&str], path: &str, body: &[u8]) -> Option<String> {
+        use std::io::Write;
+        let mut curl = Command::new("curl")
+            .args(["-sf"])
+            .args(arguments)
+            .arg(format!("http://127.0.0.1:{}{path}", self.http))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        curl.stdin.take().unwrap().write_all(body).unwrap();
+        let output = curl.wait_with_output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+/// A PACS made of pynetdicom, which does as its arguments say: see pacs.py.
+pub(crate) struct Scripted {
+    program: Program,
+    pub(crate) port: u16,
+}
+
+impl Scripted {
+    pub(crate) fn start(scene: &Scene, test: &str, arguments: &[&str]) -> Option<Self> {
+        let python = peers(test)?.join("bin/python");
+        let has = Command::new(&python).args(["-c", "import pynetdicom"]).output().unwrap();
+        if !has.status.success() {
+            skip(test, "peers", "pynetdicom is not installed: run .ci/peers");
+            return None;
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/delivery/pacs.py");
+        let port = free_port();
+        let mut command = Command::new(python);
+        command.arg(script).arg(port.to_string()).args(arguments);
+        Some(Self { program: Program::start(scene, "pynetdicom", &mut command).until_it_listens(port), port })
+    }
+
+    /// The lines that it has printed that begin with `word`, without it.
+    pub(crate) fn said(&self, word: &str) -> Vec<String> {
+        let log = self.program.log();
+        let lines = BufReader::new(log.as_bytes()).lines().map(Result::unwrap);
+        lines.filter_map(|line| Some(line.strip_prefix(word)?.trim().to_owned())).collect()
+    }
+}
+
+/// The DICOM files in `folder`.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// Long enough for anything that must not happen to happen.
+pub(crate) fn a_while() {
+    std::thread::sleep(Duration::from_millis(1500));
+}
