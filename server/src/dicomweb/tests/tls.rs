@@ -1,9 +1,9 @@
 //! Our client and a server's certificate.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -11,26 +11,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::super::client::Web;
-use super::has_peer;
 
-const OPENSSL: &str = "/usr/bin/openssl";
-
-fn openssl(folder: &Path, arguments: &str) {
-    let mut command = Command::new(OPENSSL);
-    command.current_dir(folder).args(arguments.split(' ')).stdin(Stdio::null()).stderr(Stdio::null());
-    assert!(command.status().unwrap().success(), "openssl {arguments}");
-}
-
-/// Who signs certificates, and one for `localhost` that they signed.
+/// Who signs certificates, and one for `localhost` that they signed, with its key; files below `folder`.
 fn certificates(folder: &Path) -> [PathBuf; 3] {
-    let new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
-    openssl(folder, &format!("{new} -subj /CN=ca -keyout ca.key -out ca.pem"));
-    let names = "-addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE";
-    openssl(
-        folder,
-        &format!("{new} -CA ca.pem -CAkey ca.key -subj /CN=x {names} -keyout key.pem -out own.pem"),
-    );
-    ["ca.pem", "own.pem", "key.pem"].map(|name| folder.join(name))
+    let [ca_key, key] = [(), ()].map(|()| KeyPair::generate().unwrap());
+    let mut ca = CertificateParams::default();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+    let own = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let own_pem = own.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap().pem();
+    [("ca.pem", ca_pem), ("own.pem", own_pem), ("key.pem", key.serialize_pem())].map(|(name, pem)| {
+        let path = folder.join(name);
+        std::fs::write(&path, pem).unwrap();
+        path
+    })
 }
 
 /// A server that answers every request with an empty list, over TLS; its port.
@@ -62,9 +56,6 @@ async fn serve(certificate: &Path, key: &Path) -> u16 {
 
 #[tokio::test]
 async fn only_a_server_with_a_trusted_certificate_is_asked() {
-    if !has_peer("only_a_server_with_a_trusted_certificate_is_asked", Path::new(OPENSSL)) {
-        return;
-    }
     let (ours, others) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let [ca, own, key] = certificates(ours.path());
     let [other_ca, ..] = certificates(others.path());
