@@ -181,6 +181,7 @@ fn routes(app: Arc<App>, intake: Arc<Intake>) -> Router {
         .routes(routes!(studies::list))
         .routes(routes!(studies::detail))
         .routes(routes!(plan::plan))
+        .routes(routes!(studies::complete))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::deliver))

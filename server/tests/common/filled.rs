@@ -267,9 +267,15 @@ async fn results(
 ) {
     for (kind, name, bytes) in files() {
         let uid = name.ends_with(".dcm").then(|| format!("{study}.9.{}", name.len()));
+        let class = match kind {
+            "sr" => Some("1.2.840.10008.5.1.4.1.1.88.34"),
+            "seg" => Some("1.2.840.10008.5.1.4.1.1.66.4"),
+            "key_image" => Some("1.2.840.10008.5.1.4.1.1.7"),
+            _ => None,
+        };
         let result: i64 = sqlx::query_scalar(
-            "INSERT INTO result (job_id, kind, name, file, sha256, bytes, sop_instance_uid)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+            "INSERT INTO result (job_id, kind, name, file, sha256, bytes, sop_class_uid, sop_instance_uid, series_uid)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
         )
         .bind(job)
         .bind(kind)
@@ -277,7 +283,9 @@ async fn results(
         .bind(format!("{job}-1/{name}"))
         .bind(format!("{job:032x}{:032x}", name.len()))
         .bind(bytes.len() as i64)
+        .bind(class)
         .bind(&uid)
+        .bind(class.map(|_| format!("{study}.9")))
         .fetch_one(&mut **transaction)
         .await
         .unwrap();

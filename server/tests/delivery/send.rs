@@ -76,23 +76,26 @@ fn a_peer_that_takes_nothing_but_implicit_vr_gets_the_same_elements() {
     let _pacs = storescp(&scene, &folder, port, &["+xi"]);
     let _node = node(&scene, 0, port, "", "");
     settled(&outbox, &["sent"]);
-    let dump = |file: &Path| {
-        let mut command = Command::new("/usr/bin/dcmdump");
-        let output = command.args(["-q", "+W", "/dev/null", "-M", "+L", "-Un"]).arg(file).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let lines =
-            text.lines().filter(|line| line.trim_start().starts_with('(') && !line.starts_with("(0002"));
-        // Lengths of sequences and pixels differ in how they are counted and shown; tags, VRs and values not.
-        let lines = lines
-            .map(|line| line.split(" # ").next().unwrap().split_whitespace().collect::<Vec<_>>().join(" "));
-        lines.filter(|line| !line.starts_with("(7fe0,0010)") && !line.contains(" SQ ")).collect::<Vec<_>>()
-    };
-    let mut expected: Vec<_> = written.iter().map(|file| dump(file)).collect();
-    let mut found: Vec<_> = files(&folder).iter().map(|file| dump(file)).collect();
-    assert!(expected[0].len() > 50);
+    let mut expected: Vec<_> = written.iter().map(|file| elements(file)).collect();
+    let mut found: Vec<_> = files(&folder).iter().map(|file| elements(file)).collect();
     expected.sort();
     found.sort();
     assert_eq!(found, expected);
+}
+
+/// The elements of a DICOM file as dcmtk understands them: tags, VRs and values, but not how sequences and
+/// pixels are counted and grouped.
+fn elements(file: &Path) -> Vec<String> {
+    let output = Command::new("/usr/bin/dcmdump").args(["-q", "-M", "+L", "-Un"]).arg(file).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines = text.lines().map(str::trim_start).filter(|line| line.starts_with('('));
+    let lines = lines.map(|line| words(line.rsplit_once(" # ").map_or(line, |(value, _)| value)));
+    let told =
+        |line: &String| !line.starts_with("(0002") && !line.starts_with("(7fe0") && !line.contains(" SQ ");
+    let found: Vec<_> = lines.filter(told).filter(|line| !line.starts_with("(fffe")).collect();
+    assert!(found.len() > 40, "{file:?}: {}", found.len());
+    found
 }
 
 #[test]
@@ -123,7 +126,8 @@ fn orthanc_commits_to_what_it_has_and_gets_again_what_it_lacks() {
     for instance in orthanc.instances() {
         let path = scene.path("back.dcm");
         orthanc.file(&instance, &path);
-        assert!(written.iter().any(|file| data_set(file) == data_set(&path)));
+        // Orthanc counts the lengths of sequences anew.
+        assert!(written.iter().any(|file| elements(file) == elements(&path)));
     }
     assert!(node.log().contains("no such object instance") || node.log().contains("storage not committed"));
 }
