@@ -1,6 +1,5 @@
 //! Stored, stored again, committed, refused.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
