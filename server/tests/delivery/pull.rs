@@ -115,6 +115,9 @@ fn earlier_studies_of_the_same_patient_are_found_and_fetched() {
     let stage = Stage::new();
     let slice = &slices(&stage.study)[0];
     // Earlier, much earlier, later, and earlier of somebody whose ID begins with the same letters.
+    let dump = Command::new("/usr/bin/dcmdump").args(["+P", "0010,0020"]).arg(slice).output().unwrap();
+    let dump = String::from_utf8(dump.stdout).unwrap();
+    let patient = dump.split(['[', ']']).nth(1).unwrap();
     let changed = [("1.2.3.1", "20200101", ""), ("1.2.3.2", "19990101", ""), ("1.2.3.3", "20991231", "")];
     for (uid, date, suffix) in changed.into_iter().chain([("1.2.3.4", "20200101", "X")]) {
         let copy = stage.scene.path(&format!("{uid}.dcm"));
@@ -130,7 +133,7 @@ fn earlier_studies_of_the_same_patient_are_found_and_fetched() {
             &format!("(0008,0020)={date}"),
         ]);
         if !suffix.is_empty() {
-            modify.args(["-i", &format!("(0010,0020)=PHANTOM{suffix}")]);
+            modify.args(["-i", &format!("(0010,0020)={patient}{suffix}")]);
         }
         assert!(modify.arg(&copy).status().unwrap().success());
         stage.orthanc.upload(&copy);
