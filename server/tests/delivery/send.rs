@@ -116,6 +116,34 @@ fn every_result_is_in_the_pacs_however_often_that_is_killed_and_two_copies_are_t
 }
 
 #[test]
+fn a_pacs_that_never_answers_delays_no_other_and_no_stop() {
+    let test = "a_pacs_that_never_answers_delays_no_other_and_no_stop";
+    if !installed(test, &[STORESCP]) {
+        return;
+    }
+    let scene = Scene::new();
+    let outbox = Outbox::new(&scene);
+    let made = objects::of_a_phantom(&scene);
+    // The system takes its connections, and nobody answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    outbox.add(&made, "silent");
+    outbox.add(&made, "pacs");
+    let (port, folder) = (free_port(), scene.path("received"));
+    let _pacs = storescp(&scene, &folder, port, &[]);
+    let other = format!(
+        "[[peer]]\nname = \"silent\"\nae_title = \"SILENT\"\nhost = \"127.0.0.1\"\nport = {}\n",
+        silent.local_addr().unwrap().port()
+    );
+    let node = node(&scene, 0, port, "dicom.limits.request_s = 3600", &other);
+    wait_for("results at the other PACS", || (files(&folder).len() == 3).then_some(()));
+    let found = outbox.sent();
+    assert_eq!(states(&found)[..3], [("sr", "pending"), ("seg", "pending"), ("sc", "pending")]);
+    let asked = std::time::Instant::now();
+    node.stop();
+    assert!(asked.elapsed().as_secs() < 20, "{:?}", asked.elapsed());
+}
+
+#[test]
 fn results_reach_orthanc_over_dicomweb() {
     if !installed("results_reach_orthanc_over_dicomweb", &[ORTHANC]) {
         return;
