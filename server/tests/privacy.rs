@@ -9,7 +9,7 @@ use std::path::Path;
 
 use common::dimse::{File, Link, storing, title};
 use common::node::{Node, config, wait_for};
-use common::{Scene, models_ready, slices};
+use common::{Scene, foci, models_ready, slices, succeed};
 use dicom_io::net::command::{Operation, Status};
 use dicom_io::net::negotiation::Request;
 use dicom_io::net::pdu::Pdu;
@@ -18,7 +18,7 @@ use dicom_io::net::pdu::Pdu;
 const CANARIES: [(u16, u16, &[u8; 2], &[u8]); 15] = [
     (0x0008, 0x0050, b"SH", b"ACC4815162342"),
     (0x0008, 0x0080, b"LO", b"Wombat General"),
-    (0x0008, 0x0090, b"PN", b"DINGO^DOCTOR"),
+    (0x0008, 0x0090, b"PN", b"THYLACINE^DOCTOR"),
     (0x0008, 0x1010, b"SH", b"BILBYSCANNER"),
     (0x0008, 0x1030, b"LO", b"?rule out platypus"),
     (0x0008, 0x103E, b"LO", b"Numbat phase 3"),
@@ -38,7 +38,7 @@ const CANARIES: [(u16, u16, &[u8; 2], &[u8]); 15] = [
 const WORDS: [&[u8]; 20] = [
     b"ACC4815162342",
     b"Wombat",
-    b"DINGO",
+    b"THYLACINE",
     b"BILBY",
     b"platypus",
     b"Numbat",
@@ -212,7 +212,9 @@ fn no_name_is_anywhere_but_in_dicom_objects() {
     let analyzed = models_ready("no_name_is_anywhere_but_in_dicom_objects");
     let models = if analyzed { "models = [\"lung-nodule\"]\n" } else { "" };
     let config = config(&scene, &(NODE.to_owned() + models));
-    let node = Node::start(&scene, &config);
+    let mut command = foci(&scene);
+    command.args(["serve", "--log-level", "trace", "--config"]).arg(&config);
+    let node = Node::start_with(&scene, &mut command);
 
     misbehave(&node, &files[0]);
     let mut link = Link::associate(node.dicom, "SENDER", "FOCI", &storing(&files[0])).unwrap();
@@ -229,6 +231,23 @@ fn no_name_is_anywhere_but_in_dicom_objects() {
         let answer = http(node.http, &format!("GET /api/studies/{uid} HTTP/1.1"), b"");
         String::from_utf8_lossy(&answer).contains(done).then_some(())
     });
+
+    if analyzed {
+        // Another study, of which a slice is missing: it is refused, and the reason is shown.
+        let gap = scene.path("gap");
+        let size = ["--size", "16x14x20", "--spacing", "20x20x14", "--seed", "7"];
+        succeed(foci(&scene).arg("phantom").arg(&gap).args(size));
+        let mut link = Link::associate(node.dicom, "SENDER", "FOCI", &storing(&files[0])).unwrap();
+        for (n, slice) in slices(&gap).iter().enumerate().filter(|(n, _)| *n != 9) {
+            let reply = link.store(&of_a_patient(&fs::read(slice).unwrap()));
+            assert_eq!(reply.status, Status::SUCCESS, "{n}");
+        }
+        link.release();
+        wait_for("the second study is refused", || {
+            let answer = http(node.http, "GET /api/studies HTTP/1.1", b"");
+            String::from_utf8_lossy(&answer).contains("1 slices are missing").then_some(())
+        });
+    }
 
     // What the operator may see, and what comes back to those who ask by a name.
     let get = |path: &str| http(node.http, &format!("GET {path} HTTP/1.1"), b"");

@@ -289,11 +289,14 @@ struct Outcomes {
 
 impl Outcomes {
     fn read(status: StatusCode, told: Option<&Value>) -> Self {
+        let is_named =
+            told.is_some_and(|told| json::items(told, json::REFERENCED_SOP_SEQUENCE).next().is_some());
+        let unnamed = || Outcome::ForNow("the server names it neither as stored nor as refused".to_owned());
         let others = match status {
+            // A list that it is not on.
+            StatusCode::OK if is_named => unnamed(),
             StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => Outcome::Stored,
-            StatusCode::ACCEPTED => {
-                Outcome::ForNow("the server names it neither as stored nor as refused".to_owned())
-            }
+            StatusCode::ACCEPTED => unnamed(),
             _ if is_permanent(status) => {
                 Outcome::Refused(format!("the server answered {status}{}", hint(status)))
             }

@@ -51,7 +51,7 @@ impl Scene {
         self.store_as(object, "scanner", Lane::Normal).await
     }
 
-    async fn store_as(&self, object: &Object, sender: &str, lane: Lane) -> Result<Kept, Refused> {
+    pub(crate) async fn store_as(&self, object: &Object, sender: &str, lane: Lane) -> Result<Kept, Refused> {
         let sender = Sender { name: sender.to_owned(), lane };
         let mut incoming = self.intake.begin(&sender, object.announced()).await?;
         for pdu in object.bytes.chunks(60_000) {
@@ -61,7 +61,7 @@ impl Scene {
     }
 
     /// The files below the data folder but the database, sorted.
-    fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         fn visit(folder: &Path, base: &Path, found: &mut Vec<String>) {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
@@ -81,7 +81,7 @@ impl Scene {
     }
 
     /// The data set that is kept of `object`.
-    async fn kept(&self, object: &Object, revision: u32) -> Vec<Vec<u8>> {
+    pub(crate) async fn kept(&self, object: &Object, revision: u32) -> Vec<Vec<u8>> {
         let files = self.node.store.images_of(&uid(&object.study), revision).await.unwrap();
         let read = |file: &std::path::PathBuf| {
             let bytes = fs::read(self.node.archive.image(file.to_str().unwrap())).unwrap();
@@ -89,6 +89,74 @@ impl Scene {
             bytes[head.data_set..].to_vec()
         };
         files.iter().map(read).collect()
+    }
+}
+
+/// What other parts of the node would have written.
+impl Scene {
+    async fn sql(&self, sql: &'static str) {
+        sqlx::query(sql).execute(self.node.store.raw()).await.unwrap();
+    }
+
+    pub(crate) async fn events(&self, study: &str) -> Vec<(String, String)> {
+        sqlx::query_as("SELECT what, detail FROM event WHERE study_uid = $1 ORDER BY id")
+            .bind(study.to_owned())
+            .fetch_all(self.node.store.raw())
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn note(&self, study: &str) -> Option<String> {
+        let note = sqlx::query_scalar("SELECT note FROM study WHERE study_uid = $1").bind(study.to_owned());
+        note.fetch_one(self.node.store.raw()).await.unwrap()
+    }
+
+    pub(crate) async fn lane(&self, study: &str) -> i64 {
+        let lane = sqlx::query_scalar("SELECT lane FROM study WHERE study_uid = $1").bind(study.to_owned());
+        lane.fetch_one(self.node.store.raw()).await.unwrap()
+    }
+
+    /// Every study is planned.
+    pub(crate) async fn planned(&self) {
+        self.sql("UPDATE study SET planned = revision").await;
+    }
+
+    /// A job of `study` is done, and `instance` is its result.
+    pub(crate) async fn result(&self, study: &str, instance: &str) {
+        self.planned().await;
+        sqlx::query(
+            "INSERT INTO job (study_uid, revision, models_key, task, rule, lane, state, not_before,
+                 created_at, ended_at) VALUES ($1, 1, '', '', '', 1, 'done', 0, 0, 0)",
+        )
+        .bind(study.to_owned())
+        .execute(self.node.store.raw())
+        .await
+        .unwrap();
+        sqlx::query(
+            "INSERT INTO result (job_id, kind, name, file, sha256, bytes, sop_instance_uid)
+             VALUES (1, 'sr', 'sr.dcm', 'sr.dcm', '', 0, $1)",
+        )
+        .bind(instance.to_owned())
+        .execute(self.node.store.raw())
+        .await
+        .unwrap();
+    }
+
+    pub(crate) async fn job(&self, state: &str) {
+        let job = sqlx::query("UPDATE job SET state = $1").bind(state.to_owned());
+        job.execute(self.node.store.raw()).await.unwrap();
+    }
+
+    /// Its result went to the peer `pacs`, or is still to go.
+    pub(crate) async fn outbox(&self, state: &str) {
+        sqlx::query(
+            "INSERT INTO outbox (job_id, result_id, destination, state, not_before)
+             VALUES (1, 1, 'pacs', $1, 0) ON CONFLICT DO UPDATE SET state = $1",
+        )
+        .bind(state.to_owned())
+        .execute(self.node.store.raw())
+        .await
+        .unwrap();
     }
 }
 
@@ -153,7 +221,7 @@ impl Object {
     }
 
     /// The same UID, one other pixel.
-    fn other(&self) -> Self {
+    pub(crate) fn other(&self) -> Self {
         let mut other = self.clone();
         *other.bytes.last_mut().unwrap() ^= 1;
         other

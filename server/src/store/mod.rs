@@ -170,3 +170,11 @@ async fn note(
         .await?;
     Ok(())
 }
+
+#[cfg(test)]
+impl Store {
+    /// The connection that writes, for tests that need what no part of the program does.
+    pub(crate) fn raw(&self) -> &SqlitePool {
+        &self.write
+    }
+}

@@ -4,6 +4,7 @@
 
 pub(crate) mod dimse;
 pub(crate) mod filled;
+pub(crate) mod kept;
 pub(crate) mod node;
 pub(crate) mod web;
 
