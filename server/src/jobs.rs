@@ -39,6 +39,9 @@ const FIRST_REST: Duration = Duration::from_millis(250);
 /// And grows no longer than this.
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
+/// Of a reason that is longer the rest is left out.
+const LONGEST_REASON: usize = 2000;
+
 /// The wait before the database is asked again that could not be reached.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -209,7 +212,9 @@ impl Worker {
                 histogram!("foci_analysis_seconds").record(since.elapsed().as_secs_f64());
                 self.publish(&lease, &done, &results).await
             }
-            End::Failed(failure, reason) => {
+            End::Failed(failure, mut reason) => {
+                // A study of a thousand series has a thousand reasons.
+                reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
                 warn!(job = lease.job, study = %lease.study, reason, "analysis failed");
                 match store.fail(&lease, failure, &reason, Time::now()).await {
                     Ok(Some(Fate::Queued)) => "queued again",

@@ -3,6 +3,7 @@
 //! Only events of Foci itself are written: what a library prints may hold anything that a sender wrote. For
 //! the same reason a panic is logged by its place, not by its words.
 
+use std::any::Any;
 use std::panic::PanicHookInfo;
 
 use tracing::Level;
@@ -28,10 +29,27 @@ impl Log {
     }
 }
 
-/// Logs a panic. Its words are left out unless they stand in the source: others are put together at run time
-/// from who knows what.
+/// Logs a panic.
 fn panicked(info: &PanicHookInfo<'_>) {
-    let words = info.payload().downcast_ref::<&'static str>().copied().unwrap_or("(not logged)");
     let at = info.location().map(|place| format!("{}:{}", place.file(), place.line())).unwrap_or_default();
-    tracing::error!(at, "panic: {words}");
+    tracing::error!(at, "panic: {}", words(info.payload()));
+}
+
+/// The words of a panic if they stand in the source. Others are put together at run time from who knows what.
+fn words(payload: &dyn Any) -> &'static str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or("(its words are not logged)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_says_what_stands_in_the_source_and_nothing_else() {
+        let payload = std::panic::catch_unwind(|| panic!("as written")).unwrap_err();
+        assert_eq!(words(&*payload), "as written");
+        let name = String::from("QUOKKA");
+        let payload = std::panic::catch_unwind(|| panic!("{name} is odd")).unwrap_err();
+        assert_eq!(words(&*payload), "(its words are not logged)");
+    }
 }

@@ -183,14 +183,12 @@ fn every_message_is_answered() {
         transaction_uid: uid("1.2.9"),
         instances: vec![(parsed.class.clone(), uid("1.2.3"))],
     };
-    for (data, invalid) in [(request.report(&[], &uid(EXPLICIT_LE)), false), (vec![1, 2, 3], true)] {
+    for data in [request.report(&[], &uid(EXPLICIT_LE)), vec![1, 2, 3]] {
         let instance = uid("1.2.840.10008.1.20.1.1");
         let call = link.new_call(&uid(COMMITMENT), Operation::EventReport { instance, event: 1 }, true);
         link.send(commitment, &call.into(), Some(&data));
         let (reply, _) = link.reply();
-        assert_eq!(reply.field, 0x8100);
-        assert!(!reply.status.is_success(), "{}", reply.status);
-        assert_eq!(reply.status == Status::INVALID_ARGUMENT, invalid, "{}", reply.status);
+        assert_eq!((reply.field, reply.status), (0x8100, Status::INVALID_ARGUMENT));
     }
 
     assert_eq!(link.echo(), Status::SUCCESS);
@@ -227,8 +225,7 @@ fn who_drips_is_cut_off() {
         stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
         for byte in bytes.iter().cycle() {
             let mut one = [0];
-            let gone =
-                stream.write_all(&[*byte]).is_err() || matches!(std::io::Read::read(stream, &mut one), Ok(_));
+            let gone = stream.write_all(&[*byte]).is_err() || std::io::Read::read(stream, &mut one).is_ok();
             if gone {
                 return since.elapsed().as_secs_f64();
             }

@@ -9,6 +9,7 @@ pub(super) const REFERENCED_SOP_CLASS_UID: &str = "00081150";
 pub(super) const REFERENCED_SOP_INSTANCE_UID: &str = "00081155";
 pub(super) const OTHER_FAILURES_SEQUENCE: &str = "0008119A";
 pub(super) const RETRIEVE_URL: &str = "00081190";
+pub(super) const WARNING_REASON: &str = "00081196";
 pub(super) const FAILURE_REASON: &str = "00081197";
 pub(super) const FAILED_SOP_SEQUENCE: &str = "00081198";
 pub(super) const REFERENCED_SOP_SEQUENCE: &str = "00081199";

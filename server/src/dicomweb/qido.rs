@@ -19,7 +19,7 @@ use super::json;
 use super::matching::matches;
 use super::media::{Offer, choose};
 use super::server::{App, Asked, DICOM_JSON, Place, Root, dicom_json, not_acceptable};
-use super::wado::{blocking, internal};
+use super::wado::blocking;
 use crate::http::problem::Problem;
 use crate::store::results::MadeObject;
 
@@ -199,7 +199,7 @@ async fn search(app: App, search: Search, root: Root, headers: HeaderMap) -> Res
     let made = app.node.store.made(study.as_ref()).await?;
     let folder = app.node.config.data.join("results");
     let is_fuzzy = search.is_fuzzy;
-    let (found, is_cut) = blocking(move || search.run(made, &folder, &root)).await?.map_err(internal)?;
+    let (found, is_cut) = blocking(move || search.run(&made, &folder, &root)).await?;
     let mut response = match found.is_empty() {
         true => StatusCode::NO_CONTENT.into_response(),
         false => dicom_json(StatusCode::OK, &Value::Array(found)),
@@ -227,7 +227,7 @@ impl Search {
             keys: Vec::new(),
             include: Vec::new(),
             include_all: false,
-            limit: MOST,
+            limit: usize::MAX,
             offset: 0,
             is_fuzzy: false,
         };
@@ -255,29 +255,33 @@ impl Search {
     }
 
     /// What matches, and whether there is more that was not asked for by a limit.
-    fn run(
-        &self,
-        made: Vec<MadeObject>,
-        folder: &Path,
-        root: &Root,
-    ) -> Result<(Vec<Value>, bool), dicom_io::Error> {
+    fn run(&self, made: &[MadeObject], folder: &Path, root: &Root) -> (Vec<Value>, bool) {
         let most = self.limit.min(MOST);
         let (mut found, mut passed) = (Vec::new(), 0);
-        for group in self.groups(&made) {
+        for group in self.groups(made) {
             if !group.iter().any(|object| self.names(object)) {
                 continue;
             }
-            let Some(entry) = self.entry(&group, folder, root)? else { continue };
+            let entry = match self.entry(&group, folder, root) {
+                Ok(Some(entry)) => entry,
+                Ok(None) => continue,
+                // One file that is gone does not hide the others.
+                Err(error) => {
+                    let uid = group.first().map(|object| object.sop_instance.as_str());
+                    tracing::error!(uid, "a result cannot be read: {error}");
+                    continue;
+                }
+            };
             passed += 1;
             if passed <= self.offset {
                 continue;
             }
             if found.len() == most {
-                return Ok((found, self.limit > MOST));
+                return (found, self.limit > MOST);
             }
             found.push(entry);
         }
-        Ok((found, false))
+        (found, false)
     }
 
     /// The objects of each study, of each series, or one by one; the newest group first.

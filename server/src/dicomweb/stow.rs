@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::media::{MediaType, Offer, choose};
 use super::multipart::{Broken, Limits, Parts};
 use super::server::{App, DICOM, DICOM_JSON, Place, dicom_json, not_acceptable};
-use super::{json, take};
+use super::{client, json, take};
 use crate::config::Lane;
 use crate::http::problem::Problem;
 use crate::intake::{Kept, Refused, Sender};
@@ -22,14 +22,15 @@ use crate::intake::{Kept, Refused, Sender};
 /// Failure Reason for a part that is said to be something else than DICOM: cannot understand.
 const NOT_DICOM: u16 = 0xC000;
 
-/// Failure Reason for an object under the UID of another: duplicate SOP instance (PS3.7 C.5.2).
-const DUPLICATE: u16 = 0x0111;
+/// Warning Reason for an object that is kept aside because another one has its UID: the status that C-STORE
+/// gives it, too.
+const KEPT_ASIDE: u16 = 0xB000;
 
 /// What became of the parts of a message.
 #[derive(Debug, Default)]
 struct Stored {
-    /// Class and UID of what is kept.
-    kept: Vec<(Uid, Uid)>,
+    /// Class and UID of what is kept, and whether that is aside.
+    kept: Vec<((Uid, Uid), bool)>,
     /// Class and UID where they are known, and why it is not kept.
     failed: Vec<(Option<(Uid, Uid)>, u16)>,
     /// The disk was full for at least one of them.
@@ -51,7 +52,7 @@ struct Stored {
     ),
     responses(
         (status = 200, description = "All are stored (application/dicom+json, PS3.18 annex I)"),
-        (status = 202, description = "Some are stored; FailedSOPSequence says which are not"),
+        (status = 202, description = "FailedSOPSequence says which are not stored, WarningReason which are kept aside"),
         (status = 400, description = "The message cannot be read to its end; what came before is stored"),
         (status = 409, description = "None is stored; FailedSOPSequence says why"),
         (status = 413, description = "The message is larger than http.request_mb"),
@@ -77,7 +78,10 @@ pub(super) async fn store(
     if announced_length(&headers).is_some_and(|length| length > limits.bytes) {
         return Err(problem(&Broken::TooLarge(limits.bytes), 0));
     }
-    let sender = Sender { name: "stow".to_owned(), lane: Lane::default() };
+    // Nobody else's words: rules only tell what was pulled from what was sent.
+    let is_pulled = headers.get(client::SENDER).is_some_and(|sender| sender == "pull");
+    let name = if is_pulled { "pull" } else { "stow" };
+    let sender = Sender { name: name.to_owned(), lane: Lane::default() };
     let mut stored = Stored::default();
     let read = async {
         let mut parts = Parts::new(&media_type, body.into_data_stream(), limits)?;
@@ -87,11 +91,9 @@ pub(super) async fn store(
                 continue;
             }
             match take(&mut parts, place.study.as_ref(), &sender, &app.intake).await? {
-                Ok((object, Kept::Quarantined)) => {
-                    stored.failed.push((Some((object.sop_class_uid, object.sop_instance_uid)), DUPLICATE));
-                }
-                Ok((object, Kept::New | Kept::Again | Kept::Own)) => {
-                    stored.kept.push((object.sop_class_uid, object.sop_instance_uid));
+                Ok((object, kept)) => {
+                    let uids = (object.sop_class_uid, object.sop_instance_uid);
+                    stored.kept.push((uids, kept == Kept::Quarantined));
                 }
                 Err((refused, object)) => {
                     stored.is_full |= matches!(refused, Refused::Full);
@@ -143,7 +145,8 @@ fn problem(broken: &Broken, stored: usize) -> Problem {
 impl Stored {
     /// The answer, if there was anything to store.
     fn answer(&self) -> Result<Response, Problem> {
-        let status = match (self.kept.is_empty(), self.failed.is_empty()) {
+        let is_warned = self.kept.iter().any(|(_, is_aside)| *is_aside);
+        let status = match (self.kept.is_empty(), self.failed.is_empty() && !is_warned) {
             (true, true) => return Err(problem(&Broken::Malformed("it has no parts"), 0)),
             (false, true) => StatusCode::OK,
             (false, false) => StatusCode::ACCEPTED,
@@ -165,6 +168,13 @@ impl Stored {
                 json::REFERENCED_SOP_INSTANCE_UID: json::element("UI", vec![json!(instance)]),
             })
         };
+        let kept = |(uids, is_aside): &((Uid, Uid), bool)| {
+            let mut item = object(uids);
+            if *is_aside {
+                item[json::WARNING_REASON] = json::element("US", vec![json!(KEPT_ASIDE)]);
+            }
+            item
+        };
         let failure = |known: &Option<(Uid, Uid)>, reason: u16| {
             let mut item = known.as_ref().map_or_else(|| json!({}), object);
             item[json::FAILURE_REASON] = json::element("US", vec![json!(reason)]);
@@ -177,7 +187,7 @@ impl Stored {
         // The images are not given out again, hence no value.
         let mut answer = json!({ json::RETRIEVE_URL: json::element("UR", Vec::new()) });
         for (tag, items) in [
-            (json::REFERENCED_SOP_SEQUENCE, self.kept.iter().map(object).collect()),
+            (json::REFERENCED_SOP_SEQUENCE, self.kept.iter().map(kept).collect()),
             (json::FAILED_SOP_SEQUENCE, failures(true)),
             (json::OTHER_FAILURES_SEQUENCE, failures(false)),
         ] {

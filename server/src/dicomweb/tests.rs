@@ -5,6 +5,7 @@ mod orthanc;
 mod python;
 mod results;
 mod storing;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

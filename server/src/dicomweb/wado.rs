@@ -155,6 +155,10 @@ pub(super) async fn frames(
     if pixels.frame(1).is_none() {
         return Err(not_acceptable("DICOM only: frames of this object do not begin at whole bytes"));
     }
+    if numbers.len() as u64 > u64::from(pixels.frames) {
+        let detail = "more frames are asked for than the object has";
+        return Err(Problem::Malformed(StatusCode::BAD_REQUEST, detail.to_owned()));
+    }
     let mut parts = Vec::with_capacity(numbers.len());
     for number in numbers {
         let frame = pixels.frame(number).ok_or_else(|| not_found("the object has no such frame"))?;
@@ -196,7 +200,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|error| Problem::Internal(error.into()))
 }
 
-pub(super) fn internal(error: dicom_io::Error) -> Problem {
+fn internal(error: dicom_io::Error) -> Problem {
     Problem::Internal(error.into())
 }
 

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -63,8 +63,15 @@ pub(super) async fn finish(request: Request, next: Next) -> Response {
     answer
 }
 
-/// Answers that our own handlers owe within a short time.
+/// Requests of our own API are small; images come through DICOMweb.
+pub(super) const API_BYTES: usize = 64 << 10;
+
+/// Refuses what is too large for any handler of ours, and makes them answer within a short time.
 pub(super) async fn hurry(request: Request, next: Next) -> Response {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    if length.is_some_and(|length| length.parse().map_or(true, |length: usize| length > API_BYTES)) {
+        return Problem::Plain(StatusCode::PAYLOAD_TOO_LARGE).into_response();
+    }
     match tokio::time::timeout(ANSWER, next.run(request)).await {
         Ok(answer) => answer,
         Err(_) => Problem::Slow.into_response(),

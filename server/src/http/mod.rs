@@ -12,6 +12,7 @@ mod health;
 mod jobs;
 mod metrics;
 mod page;
+mod plan;
 pub(crate) mod problem;
 mod status;
 mod studies;
@@ -40,9 +41,6 @@ use crate::intake::Intake;
 use crate::node::{Node, Stop};
 use crate::store::views::Counts;
 use problem::Problem;
-
-/// Requests of our API are small; images come through DICOMweb.
-const API_BYTES: usize = 64 << 10;
 
 /// Counting everything is not done more often than this, however many pages ask.
 const COUNTS_FRESH: Duration = Duration::from_secs(1);
@@ -182,6 +180,8 @@ fn routes(app: Arc<App>, intake: Arc<Intake>) -> Router {
         .routes(routes!(status::events))
         .routes(routes!(studies::list))
         .routes(routes!(studies::detail))
+        .routes(routes!(plan::plan))
+        .routes(routes!(studies::complete))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::deliver))
@@ -201,7 +201,7 @@ fn routes(app: Arc<App>, intake: Arc<Intake>) -> Router {
         .route("/", get(page::index))
         .route("/assets/{name}", get(page::asset))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
-        .layer(DefaultBodyLimit::max(API_BYTES))
+        .layer(DefaultBodyLimit::max(answers::API_BYTES))
         .layer(from_fn(answers::hurry))
         .with_state(app.clone());
     ours.nest(dicomweb::server::NEST, dicomweb::server::routes(app.node.clone(), intake))

@@ -19,7 +19,7 @@ stable_s = 1000000
 minimum_free_mb = 1
 [analysis]
 # Workers that never get ready.
-wrapper = [\"sh\", \"-c\", \"exec cat > /dev/null\"]
+wrapper = [\"sh\", \"-c\", \"cat > /dev/null; true\"]
 [[peer]]
 name = \"ct1\"
 ae_title = \"CT1\"
@@ -65,7 +65,7 @@ pub(crate) const REASON: &str =
     "series 1.2.840.113619.2.55.3.604688119.971.1448.3: a gap of 12.5 mm where slices lie 2.5 mm apart";
 
 /// Fills the node's database with `count` studies in every state, the newest first in this order: done,
-/// failed, running, queued, receiving, dead, no rule, cancelled, done with trouble at its destination, and
+/// failed, running (by nobody, so that nobody's lease is taken back), queued, receiving, dead, no rule, cancelled, done with trouble at its destination, and
 /// again. The first has result files.
 #[track_caller]
 pub(crate) fn fill(scene: &Scene, count: usize) -> Filled {
@@ -80,6 +80,30 @@ pub(crate) fn fill(scene: &Scene, count: usize) -> Filled {
         pool.close().await;
         filled
     })
+}
+
+/// Makes `times` as many of the studies and jobs that are there; the copies have no results.
+pub(crate) fn multiply(scene: &Scene, times: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let database = SqliteConnectOptions::new().filename(scene.path("data/foci.db"));
+    let copy = format!(
+        "CREATE TEMPORARY TABLE copy (n INTEGER);
+         WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {times} - 1) INSERT INTO copy SELECT n FROM c;
+         INSERT INTO study (study_uid, state, revision, planned, note, sender, lane, first_at, last_at, complete_at)
+         SELECT study_uid || '.' || n, state, revision, planned, note, sender, lane, first_at - n, last_at - n, complete_at - n
+         FROM study, copy;
+         INSERT INTO job (study_uid, revision, models_key, task, rule, lane, state, attempts, not_before, lease_until, reason,
+             summary, created_at, started_at, ended_at)
+         SELECT study_uid || '.' || n, revision, models_key, task, rule, lane, state, attempts, not_before, lease_until, reason,
+             summary, created_at, started_at, ended_at FROM job, copy;"
+    );
+    runtime.block_on(async {
+        let pool = SqlitePool::connect_with(database.busy_timeout(std::time::Duration::from_secs(60)))
+            .await
+            .unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(copy)).execute(&pool).await.unwrap();
+        pool.close().await;
+    });
 }
 
 async fn rows(pool: &SqlitePool, data: &Path, count: usize) -> Filled {
@@ -150,7 +174,7 @@ async fn rows(pool: &SqlitePool, data: &Path, count: usize) -> Filled {
         let job: i64 = sqlx::query_scalar(
             "INSERT INTO job (study_uid, revision, models_key, task, rule, lane, state, attempts, not_before, token, owner,
                  lease_until, reason, summary, created_at, started_at, ended_at)
-             VALUES ($1, $2, 'liver-lesion 0.3, lung-nodule 0.1', $3, 'chest', $4, $5, $6, $7, $6, 'other', $8, $9, $10, $11, $12, $13)
+             VALUES ($1, $2, 'liver-lesion 0.3, lung-nodule 0.1', $3, 'chest', $4, $5, $6, $7, $6, NULL, $8, $9, $10, $11, $12, $13)
              RETURNING id",
         )
         .bind(&uid)
@@ -184,7 +208,7 @@ async fn rows(pool: &SqlitePool, data: &Path, count: usize) -> Filled {
         }
         if state == "done" {
             let has_files = filled.done == job;
-            results(&mut transaction, data, job, &uid, kind == 8, has_files, now).await;
+            results(&mut transaction, job, &uid, kind == 8, has_files, now).await;
         }
     }
     if count > 0 {
@@ -201,6 +225,14 @@ async fn rows(pool: &SqlitePool, data: &Path, count: usize) -> Filled {
         .unwrap();
     }
     transaction.commit().await.unwrap();
+    if filled.done > 0 {
+        // After the rows: a folder that no job is known to have made is cleared away.
+        let folder = data.join(format!("results/{}-1", filled.done));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (_, name, bytes) in files() {
+            std::fs::write(folder.join(name), bytes).unwrap();
+        }
+    }
     filled
 }
 
@@ -232,21 +264,11 @@ async fn event(transaction: &mut Open<'_>, at: i64, study: &str, job: Option<i64
         .unwrap();
 }
 
-/// What a job has made, on its way to the PACS.
-async fn results(
-    transaction: &mut Open<'_>,
-    data: &Path,
-    job: i64,
-    study: &str,
-    troubled: bool,
-    has_files: bool,
-    now: i64,
-) {
-    let folder = data.join(format!("results/{job}-1"));
-    if has_files {
-        std::fs::create_dir_all(&folder).unwrap();
-    }
-    let files: [(&str, &str, Vec<u8>); 8] = [
+/// What a job makes: kind, name, content.
+fn files() -> [(&'static str, &'static str, Vec<u8>); 8] {
+    let page = "<!doctype html><meta charset=utf-8><style>h1 { color: #b3261e }</style><h1>What Foci found</h1>\
+                <img src=\"key-1.png\" alt=\"key 1\"><script>document.title = 'ran'</script>";
+    [
         ("sr", "sr.dcm", b"not really a report".to_vec()),
         ("seg", "seg.dcm", b"not really a segmentation".to_vec()),
         ("key_image", "key-1.dcm", b"not really an image".to_vec()),
@@ -254,16 +276,30 @@ async fn results(
         ("picture", "key-2.png", picture(150, 120)),
         ("findings", "findings.json", b"{\"findings\":[]}\n".to_vec()),
         ("report", "report.txt", "Findings: two lung nodules. \u{53cc}\u{80ba}\u{7ed3}\u{8282}\n".into()),
-        ("page", "index.html", b"<!doctype html><meta charset=utf-8><style>h1 { color: #b3261e }</style><h1>What Foci found</h1><img src=\"key-1.png\" alt=\"key 1\"><script>document.title = 'ran'</script>".to_vec()),
-    ];
-    for (kind, name, bytes) in files {
-        if has_files {
-            std::fs::write(folder.join(name), &bytes).unwrap();
-        }
+        ("page", "index.html", page.into()),
+    ]
+}
+
+/// What a job has made, on its way to the PACS.
+async fn results(
+    transaction: &mut Open<'_>,
+    job: i64,
+    study: &str,
+    troubled: bool,
+    has_files: bool,
+    now: i64,
+) {
+    for (kind, name, bytes) in files() {
         let uid = name.ends_with(".dcm").then(|| format!("{study}.9.{}", name.len()));
+        let class = match kind {
+            "sr" => Some("1.2.840.10008.5.1.4.1.1.88.34"),
+            "seg" => Some("1.2.840.10008.5.1.4.1.1.66.4"),
+            "key_image" => Some("1.2.840.10008.5.1.4.1.1.7"),
+            _ => None,
+        };
         let result: i64 = sqlx::query_scalar(
-            "INSERT INTO result (job_id, kind, name, file, sha256, bytes, sop_instance_uid)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+            "INSERT INTO result (job_id, kind, name, file, sha256, bytes, sop_class_uid, sop_instance_uid, series_uid)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
         )
         .bind(job)
         .bind(kind)
@@ -271,7 +307,9 @@ async fn results(
         .bind(format!("{job}-1/{name}"))
         .bind(format!("{job:032x}{:032x}", name.len()))
         .bind(bytes.len() as i64)
+        .bind(class)
         .bind(&uid)
+        .bind(class.map(|_| format!("{study}.9")))
         .fetch_one(&mut **transaction)
         .await
         .unwrap();

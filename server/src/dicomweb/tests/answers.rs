@@ -116,6 +116,30 @@ async fn each_object_has_its_own_outcome() {
 }
 
 #[tokio::test]
+async fn what_is_missing_from_a_list_of_what_is_stored_is_tried_again() {
+    let (_folder, files) = files();
+    let named =
+        json!({ json::REFERENCED_SOP_SEQUENCE: json::element("SQ", vec![item("1.2.2", None)]) }).to_string();
+    let outcomes = answering(200, &[], named).await.store(&files).await;
+    assert!(matches!(outcomes[0].1, Outcome::ForNow(_)), "{outcomes:?}");
+    assert_eq!(outcomes[1].1, Outcome::Stored);
+}
+
+#[tokio::test]
+async fn a_message_says_how_long_it_is() {
+    let (_folder, files) = files();
+    let check = |headers: HeaderMap, body: Bytes| async move {
+        let length =
+            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let is_told = length == Some(body.len()) && !headers.contains_key(header::TRANSFER_ENCODING);
+        if is_told { StatusCode::OK } else { StatusCode::LENGTH_REQUIRED }
+    };
+    let address = serve(Router::new().route("/studies", post(check))).await;
+    let outcomes = web(&format!("http://{address}")).store(&files).await;
+    assert!(outcomes.iter().all(|(_, outcome)| *outcome == Outcome::Stored), "{outcomes:?}");
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_tried_again() {
     let (_folder, files) = files();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

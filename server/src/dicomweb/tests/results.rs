@@ -253,9 +253,12 @@ async fn frames_are_the_pixels_as_they_are_stored() {
     .await;
     assert_eq!(related.status(), StatusCode::OK);
     assert!(related.bytes().await.unwrap().windows(105).any(|window| window == expected));
-    for (frames, status) in
-        [("2", StatusCode::NOT_FOUND), ("0", StatusCode::NOT_FOUND), ("x", StatusCode::BAD_REQUEST)]
-    {
+    for (frames, status) in [
+        ("2", StatusCode::NOT_FOUND),
+        ("0", StatusCode::NOT_FOUND),
+        ("x", StatusCode::BAD_REQUEST),
+        ("1,1", StatusCode::BAD_REQUEST),
+    ] {
         assert_eq!(get(&scene, &format!("{path}/{frames}"), "*/*").await.status(), status, "{frames}");
     }
 }

@@ -106,16 +106,20 @@ async fn what_is_no_dicom_is_a_conflict_and_the_service_lives() {
 }
 
 #[tokio::test]
-async fn another_object_under_the_same_uid_is_not_said_to_be_stored() {
+async fn another_object_under_the_same_uid_is_kept_aside_and_that_is_told() {
     let scene = Scene::new().await;
     let slice = std::fs::read(&scene.slices[0].1).unwrap();
     let mut other = slice.clone();
     *other.last_mut().unwrap() ^= 1;
     assert_eq!(post(&scene, "/studies", RELATED, message(&[&slice])).await.0, StatusCode::OK);
     let (status, answer) = post(&scene, "/studies", RELATED, message(&[&other])).await;
-    assert_eq!(status, StatusCode::CONFLICT);
-    assert_eq!(uids(&answer, json::FAILED_SOP_SEQUENCE), [scene.slices[0].0.as_str()]);
-    assert_eq!(reasons(&answer, json::FAILED_SOP_SEQUENCE), [0x0111]);
+    assert_eq!(status, StatusCode::ACCEPTED);
+    assert_eq!(uids(&answer, json::REFERENCED_SOP_SEQUENCE), [scene.slices[0].0.as_str()]);
+    let warned = json::items(&answer, json::REFERENCED_SOP_SEQUENCE).next().unwrap();
+    assert_eq!(json::number(warned, json::WARNING_REASON), Some(0xB000));
+    let images = scene.node.store.images_of(&scene.study, u32::MAX).await.unwrap();
+    let kept = dicom_io::json::pixels(&scene.node.archive.image(images[0].to_str().unwrap())).unwrap();
+    assert!(kept == dicom_io::json::pixels(&scene.slices[0].1).unwrap(), "the first stays");
 }
 
 #[tokio::test]

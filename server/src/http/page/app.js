@@ -119,13 +119,10 @@ function showSilence(error) {
 
 function tiles(status) {
   const sum = (name) => status.lanes.reduce((all, lane) => all + lane[name], 0);
+  const heads = ['', t('waiting'), t('running')].map((head) => el('span', { class: 'zero' }, head));
   const lanes = status.lanes.flatMap((lane) => {
     const zero = lane.queued + lane.running === 0 ? 'zero' : null;
-    return [
-      el('span', { class: zero }, t(lane.lane)),
-      el('span', { class: zero }, `${number(lane.queued)} ${t('waiting')}`),
-      el('span', { class: zero }, `${number(lane.running)} ${t('running')}`),
-    ];
+    return [t(lane.lane), number(lane.queued), number(lane.running)].map((text) => el('span', { class: zero }, text));
   });
   const oldest = Math.max(...status.lanes.map((lane) => lane.oldest_s ?? -1));
   const failed = status.jobs.failed ?? 0;
@@ -133,7 +130,7 @@ function tiles(status) {
   const disk = status.disk;
   return [
     tile('queue', number(sum('queued')), t('waiting'), { kind: 'wide' }, [
-      el('div', { class: 'lanes' }, lanes),
+      el('div', { class: 'lanes' }, heads, lanes),
       el('p', {}, [oldest >= 0 && t('oldest', span(oldest)), status.receiving > 0 && t('receivingNow', number(status.receiving))].filter(Boolean).join(' · ')),
     ]),
     tile('deliveries', number(status.deliveries_waiting), t('waiting'), { kind: status.deliveries_failed || status.alerts_failed ? 'bad' : null }, [
@@ -225,13 +222,15 @@ function result(study) {
       line(job.reason, 'warn');
       break;
     case 'leased':
-      line([job.stage ? t(job.stage.what) : null, job.started_at ? t('since', span(age(job.started_at))) : null, job.attempts > 1 ? t('tryNow', job.attempts) : null].filter(Boolean).join(' · '), 'quiet');
+      line([job.stage ? stage(job.stage) : null, job.started_at ? t('since', span(age(job.started_at))) : null, job.attempts > 1 ? t('tryNow', job.attempts) : null].filter(Boolean).join(' · '), 'quiet');
       break;
     default:
       line(study.note ?? job?.reason, 'quiet');
   }
   return el('span', { class: 'lines' }, lines);
 }
+
+const stage = ({ what, done, total }) => (total > 1 ? `${what} ${Math.round((100 * done) / total)} %` : what);
 
 function findings(summary) {
   if (!summary) return el('span', { class: 'quiet' }, t('done'));
@@ -248,6 +247,7 @@ function actions(job, study) {
   if (job && ['failed', 'dead', 'cancelled'].includes(job.state)) all.push(act('retry', `/api/jobs/${job.id}/retry`, t('retry')));
   if (job && ['queued', 'leased'].includes(job.state)) all.push(act('cancel', `/api/jobs/${job.id}/cancel`, t('cancel')));
   if (study.state === 'receiving' && !job) all.push(act('finish', `/api/studies/${study.study_uid}/complete`, t('finish')));
+  if (study.state === 'complete' && !job) all.push(act('plan', `/api/studies/${study.study_uid}/plan`, t('plan')));
   return all;
 }
 
@@ -273,7 +273,7 @@ function showStudy(uid, study) {
   const back = el('a', { href: '#/' }, `‹ ${t('back')}`);
   if (!study) return show($('detail'), back, el('div', { class: 'empty' }, el('p', {}, t('noStudy')), el('p', { class: 'mono' }, uid)));
   const fact = (name, value, wide) => value ? el('div', { class: wide ? 'wide' : null }, el('dt', {}, t(name)), el('dd', {}, value)) : null;
-  const at = (text) => (text ? `${exact(text)} (${when(text)})` : null);
+  const at = (text) => (text ? el('span', { class: 'lines' }, el('span', {}, exact(text)), el('small', {}, when(text))) : null);
   const images = study.expected ? t('ofExpected', number(study.instances), number(study.expected)) : number(study.instances);
   show($('detail'),
     back,
@@ -288,7 +288,7 @@ function showStudy(uid, study) {
       fact('purged', at(study.images_purged_at)), fact('note', study.note, true))),
     study.jobs.length === 0 && !study.note ? el('p', { class: 'quiet' }, t('noJob')) : [],
     ...study.jobs.map((job) => jobCard(job, study)),
-    ...(study.quarantine.length ? [el('h2', {}, t('quarantine')), quarantineTable(study.quarantine)] : []),
+    ...(study.quarantine.length ? [el('h2', {}, t('quarantine')), quarantineTable(study.quarantine, true)] : []),
     ...events(study.events));
 }
 
@@ -298,7 +298,7 @@ function jobCard(job, study) {
   const [page] = files('page');
   const pictures = files('picture');
   const fact = (name, value) => (value ? el('div', {}, el('dt', {}, t(name)), el('dd', {}, value)) : null);
-  const took = job.started_at && job.ended_at ? ` (${t('took', span((Date.parse(job.ended_at) - Date.parse(job.started_at)) / 1000))})` : '';
+  const took = job.started_at && job.ended_at ? t('took', span((Date.parse(job.ended_at) - Date.parse(job.started_at)) / 1000)) : null;
   const failed = ['failed', 'dead'].includes(job.state);
   return el('article', { class: 'card', 'data-key': `job-${job.id}` },
     el('header', {}, el('h2', {}, t('job', job.id)), badge(job.state), job.state === 'done' ? findings(job.summary) : null,
@@ -306,7 +306,7 @@ function jobCard(job, study) {
     job.reason ? el('p', { class: `why ${failed ? '' : 'calm'}` }, job.reason) : null,
     el('dl', { class: 'facts' },
       fact('rule', job.rule), fact('models', job.models), fact('lane', t(job.lane)), fact('revision', String(job.revision)), fact('attempts', String(job.attempts)),
-      fact('started', exact(job.started_at)), fact('ended', job.ended_at ? exact(job.ended_at) + took : null)),
+      fact('started', exact(job.started_at)), fact('ended', job.ended_at ? el('span', { class: 'lines' }, el('span', {}, exact(job.ended_at)), el('small', {}, took)) : null)),
     job.summary?.warnings?.length ? [el('h3', {}, t('warnings')), el('ul', {}, job.summary.warnings.map((warning) => el('li', {}, warning)))] : null,
     pictures.length ? el('div', { class: 'pictures' }, pictures.map((picture) => el('a', { href: link(picture), target: '_blank', rel: 'noopener', 'data-key': picture.name }, el('img', { src: link(picture), alt: picture.name, loading: 'lazy' })))) : null,
     job.results.length ? el('ul', { class: 'files' }, job.results.map((file) => el('li', {}, el('a', { href: link(file), target: file.name.endsWith('.dcm') ? null : '_blank', rel: 'noopener' }, file.name), ' ', el('span', { class: 'quiet' }, bytes(file.bytes))))) : null,
@@ -315,8 +315,7 @@ function jobCard(job, study) {
 }
 
 function deliveryTable(job) {
-  const byDestination = Map.groupBy ? Map.groupBy(job.deliveries, (one) => one.destination) : group(job.deliveries);
-  const rows = [...byDestination].map(([destination, all]) => {
+  const rows = [...group(job.deliveries, (one) => one.destination)].map(([destination, all]) => {
     const counts = [...group(all, (one) => one.state)].map(([state, some]) => el('span', { class: `badge ${state}` }, `${some.length} ${t(state)}`));
     const open = all.filter((one) => ['pending', 'refused', 'dead'].includes(one.state));
     const reasons = [...new Set(open.map((one) => one.reason).filter(Boolean))];
@@ -351,15 +350,15 @@ function showQuarantine(list) {
     list.length ? quarantineTable(list) : el('div', { class: 'empty' }, el('p', {}, t('noQuarantine'))));
 }
 
-const quarantineTable = (list) => table(['at', 'object', 'study', 'sender', 'reason', 'size'], list.map((one) => el('tr', { 'data-key': one.id },
+const quarantineTable = (list, ofOne) => table(['at', 'object', ...(ofOne ? [] : ['study']), 'sender', 'reason', 'size'], list.map((one) => el('tr', { 'data-key': one.id },
   el('td', { class: 'num' }, moment(one.received_at)), el('td', { class: 'mono wide' }, one.sop_instance_uid),
-  el('td', { class: 'wide' }, el('a', { class: 'mono', href: `#/study/${one.study_uid}` }, one.study_uid)), el('td', { 'data-name': t('sender') }, one.sender),
+  ofOne ? null : el('td', { class: 'wide' }, el('a', { class: 'mono', href: `#/study/${one.study_uid}` }, one.study_uid)), el('td', { 'data-name': t('sender') }, one.sender),
   el('td', { class: 'wide' }, one.reason), el('td', { class: 'num', 'data-name': t('size') }, bytes(one.bytes)))));
 
 const table = (heads, rows) => el('div', { class: 'scroll cards' }, el('table', {},
   el('thead', {}, el('tr', {}, heads.map((head) => el('th', { scope: 'col', 'aria-label': head ? null : t('actions') }, head ? t(head) : '')))), el('tbody', {}, rows)));
 
-function group(list, key = (one) => one.destination) {
+function group(list, key) {
   const groups = new Map();
   for (const one of list) groups.set(key(one), [...(groups.get(key(one)) ?? []), one]);
   return groups;
@@ -367,7 +366,7 @@ function group(list, key = (one) => one.destination) {
 
 // ---- what its reader does
 
-const SAID = { retry: 'retried', cancel: 'cancelledNow', finish: 'finished', sendAgain: 'sentAgain' };
+const SAID = { retry: 'retried', cancel: 'cancelledNow', finish: 'finished', plan: 'planned', sendAgain: 'sentAgain' };
 const SURE = { cancel: 'askCancel', finish: 'askFinish' };
 
 document.addEventListener('click', async (event) => {
@@ -378,7 +377,7 @@ document.addEventListener('click', async (event) => {
     await navigator.clipboard?.writeText(copy).then(() => say(t('copied')), () => {});
     return;
   }
-  if (SURE[act] && !(await sure(t(SURE[act]), button.textContent))) return;
+  if (SURE[act] && !(await sure(t(SURE[act])))) return;
   button.disabled = true;
   try {
     await ask(path, { method: 'POST' });
@@ -390,10 +389,9 @@ document.addEventListener('click', async (event) => {
   await look();
 });
 
-function sure(what, yes) {
+function sure(what) {
   const dialog = $('ask');
   $('ask-what').textContent = what;
-  $('ask-yes').textContent = yes;
   dialog.returnValue = 'no';
   dialog.showModal();
   return new Promise((answer) => dialog.addEventListener('close', () => answer(dialog.returnValue === 'yes'), { once: true }));

@@ -100,10 +100,10 @@ export function span(seconds) {
   const units = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
   const whole = Math.round(seconds);
   const first = units.findIndex(([size]) => whole >= size);
-  if (first < 0) return '0 s';
+  if (first < 0) return `0 ${t('s')}`;
   const [size, unit] = units[first];
   const rest = units[first + 1] ? Math.floor((whole % size) / units[first + 1][0]) : 0;
-  return `${Math.floor(whole / size)} ${unit}${rest ? ` ${rest} ${units[first + 1][1]}` : ''}`;
+  return `${Math.floor(whole / size)} ${t(unit)}${rest ? ` ${rest} ${t(units[first + 1][1])}` : ''}`;
 }
 
 // A state with its colour and its word.
