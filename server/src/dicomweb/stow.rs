@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::media::{MediaType, Offer, choose};
 use super::multipart::{Broken, Limits, Parts};
 use super::server::{App, DICOM, DICOM_JSON, Place, dicom_json, not_acceptable};
-use super::{json, take};
+use super::{client, json, take};
 use crate::config::Lane;
 use crate::http::problem::Problem;
 use crate::intake::{Kept, Refused, Sender};
@@ -78,7 +78,10 @@ pub(super) async fn store(
     if announced_length(&headers).is_some_and(|length| length > limits.bytes) {
         return Err(problem(&Broken::TooLarge(limits.bytes), 0));
     }
-    let sender = Sender { name: "stow".to_owned(), lane: Lane::default() };
+    // Nobody else's words: rules only tell what was pulled from what was sent.
+    let is_pulled = headers.get(client::SENDER).is_some_and(|sender| sender == "pull");
+    let name = if is_pulled { "pull" } else { "stow" };
+    let sender = Sender { name: name.to_owned(), lane: Lane::default() };
     let mut stored = Stored::default();
     let read = async {
         let mut parts = Parts::new(&media_type, body.into_data_stream(), limits)?;
