@@ -36,7 +36,7 @@ fn what_is_called_a_default_is_one() {
     let stated = defaults.lines().count() - defaults.lines().filter(|line| line.starts_with('#')).count();
     let in_force = EXAMPLE.lines().filter(|line| !line.starts_with('#')).count();
     assert!(stated > in_force + 30, "the example states {stated} - {in_force} defaults");
-    assert_eq!(format!("{:#?}", read(&defaults)), format!("{:#?}", read(EXAMPLE)));
+    same(&format!("{:#?}", read(&defaults)), &format!("{:#?}", read(EXAMPLE)));
     // And what the whole says is what the program does without being told.
     let bare = read("data = \"data\"");
     let example = read(EXAMPLE);
@@ -44,7 +44,16 @@ fn what_is_called_a_default_is_one() {
         let Config { dicom, http, studies, analysis, delivery, .. } = config;
         format!("{dicom:#?} {http:#?} {studies:#?} {analysis:#?} {delivery:#?}")
     };
-    assert_eq!(node(&example), node(&bare));
+    same(&node(&example), &node(&bare));
+}
+
+/// Compares line by line: all of it at once is too much to read.
+#[track_caller]
+fn same(stated: &str, real: &str) {
+    for (stated, real) in stated.lines().zip(real.lines()) {
+        assert_eq!(stated, real);
+    }
+    assert_eq!(stated.lines().count(), real.lines().count());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::media::{MediaType, Offer, choose};
 use super::multipart::{Boundary, Broken, Limits, Parts, hear_out};
 use super::server::{App, DICOM, DICOM_JSON, Place, dicom_json, not_acceptable};
-use super::{json, take};
+use super::{client, json, take};
 use crate::config::{Config, Lane};
 use crate::http::problem::Problem;
 use crate::intake::{Kept, Refused, Sender};
@@ -76,7 +76,7 @@ pub(super) async fn store(
     };
     let mut parts = Parts::new(boundary, body.into_data_stream(), limits);
     let mut stored = Stored::default();
-    let done = stored.take_all(&mut parts, &app, place.study.as_ref()).await;
+    let done = stored.take_all(&mut parts, &sender(&headers), place.study.as_ref(), &app).await;
     parts.hear_out().await;
     let counter = |outcome| metrics::counter!("foci_stow_instances_total", "outcome" => outcome);
     counter("stored").increment(stored.kept.len() as u64);
@@ -110,6 +110,13 @@ fn admit(headers: &HeaderMap, limits: Limits) -> Result<Boundary, Problem> {
     Ok(boundary)
 }
 
+/// Who sends. Nobody else's words: rules only tell what was pulled from what was sent.
+fn sender(headers: &HeaderMap) -> Sender {
+    let is_pulled = headers.get(client::SENDER).is_some_and(|sender| sender == "pull");
+    let name = if is_pulled { "pull" } else { "stow" };
+    Sender { name: name.to_owned(), lane: Lane::default() }
+}
+
 /// What the request says that its body is.
 fn media_type(headers: &HeaderMap) -> Result<MediaType, Problem> {
     let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -139,14 +146,19 @@ fn problem(broken: &Broken, stored: usize) -> Problem {
 
 impl Stored {
     /// Gives every part to the intake, which refuses objects of other studies than `study`.
-    async fn take_all(&mut self, parts: &mut Parts, app: &App, study: Option<&Uid>) -> Result<(), Broken> {
-        let sender = Sender { name: "stow".to_owned(), lane: Lane::default() };
+    async fn take_all(
+        &mut self,
+        parts: &mut Parts,
+        sender: &Sender,
+        study: Option<&Uid>,
+        app: &App,
+    ) -> Result<(), Broken> {
         while let Some(head) = parts.next().await? {
             if head.media_type.is_some_and(|part| part.essence != DICOM) {
                 self.failed.push((None, NOT_DICOM));
                 continue;
             }
-            match take(parts, study, &sender, &app.intake).await? {
+            match take(parts, study, sender, &app.intake).await? {
                 Ok((object, kept)) => {
                     let uids = (object.sop_class_uid, object.sop_instance_uid);
                     self.kept.push((uids, kept == Kept::Quarantined));

@@ -94,7 +94,10 @@ async fn talk(
                 association.send(context.id, &Command::Reply(odd.reply), None).await?;
             }
             Ok(Received::Message(_, Command::Cancel { .. })) => {}
-            Ok(Received::Released) => break,
+            Ok(Received::Released) => {
+                association.released().await;
+                break;
+            }
             // It will call.
             Err(_) if asked.is_some() => break,
             Err(failure) => return Err(failure),

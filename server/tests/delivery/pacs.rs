@@ -71,18 +71,15 @@ pub(crate) const ORTHANC: &str = "/usr/sbin/Orthanc";
 
 /// Orthanc, and how to ask it over the web.
 pub(crate) struct Orthanc {
-    pub(crate) program: Program,
+    _program: Program,
     pub(crate) dicom: u16,
     http: u16,
 }
 
 impl Orthanc {
-    /// Starts it; it knows us as FOCI at port `foci` and as SINK at nowhere.
+    /// Starts it; it knows us as FOCI at port `foci`.
     pub(crate) fn start(scene: &Scene, foci: u16) -> Self {
-        Self::start_at(scene, foci, free_port(), free_port())
-    }
-
-    fn start_at(scene: &Scene, foci: u16, dicom: u16, http: u16) -> Self {
+        let (dicom, http) = (free_port(), free_port());
         let folder = scene.folder("orthanc");
         let config = serde_json::json!({
             "Name": "PACS",
@@ -107,7 +104,7 @@ impl Orthanc {
         let path = scene.path("orthanc.json");
         fs::write(&path, config.to_string()).unwrap();
         let program = Program::start(scene, "orthanc", Command::new(ORTHANC).arg(path));
-        let orthanc = Self { program: program.until_it_listens(dicom), dicom, http };
+        let orthanc = Self { _program: program.until_it_listens(dicom), dicom, http };
         wait_for("Orthanc", || orthanc.try_get("/system"));
         orthanc
     }
@@ -194,4 +191,26 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
 /// Long enough for anything that must not happen to happen.
 pub(crate) fn a_while() {
     std::thread::sleep(Duration::from_millis(1500));
+}
+
+pub(crate) const DCMQRSCP: &str = "/usr/bin/dcmqrscp";
+
+/// dcmtk's archive with these files, which knows us as FOCI at port `foci`; and its port.
+pub(crate) fn dcmqrscp(scene: &Scene, foci: u16, content: &[PathBuf]) -> (Program, u16) {
+    let (folder, port) = (scene.folder("archive"), free_port());
+    let config = format!(
+        "NetworkTCPPort = {port}\nMaxPDUSize = 131072\nMaxAssociations = 16\n\
+         HostTable BEGIN\nfoci = (FOCI, 127.0.0.1, {foci})\nHostTable END\n\
+         VendorTable BEGIN\nVendorTable END\n\
+         AETable BEGIN\nPACS {} RW (200, 1024mb) ANY\nAETable END\n",
+        folder.display()
+    );
+    let path = scene.path("dcmqrscp.cfg");
+    fs::write(&path, config).unwrap();
+    let program = Program::start(scene, "dcmqrscp", Command::new(DCMQRSCP).arg("-c").arg(path));
+    let program = program.until_it_listens(port);
+    let mut send = Command::new("/usr/bin/storescu");
+    send.env("TCP_NODELAY", "1").args(["-aec", "PACS", "127.0.0.1", &port.to_string()]).args(content);
+    assert!(send.status().unwrap().success());
+    (program, port)
 }
