@@ -100,6 +100,9 @@ async fn plan(node: &Arc<Node>, found: &Unplanned) -> Result<()> {
             info!(study = %found.study, revision = found.revision, job, "queued: {why}");
             node.wake.jobs.notify_one();
         }
+        None if job.is_some() => {
+            info!(study = %found.study, revision = found.revision, "nothing is queued: the same was queued before");
+        }
         None => info!(study = %found.study, revision = found.revision, "nothing is queued: {why}"),
     }
     Ok(())

@@ -112,3 +112,32 @@ fn the_worked_examples_are_whole() {
     assert_eq!(whole.len(), 3);
     assert!(whole.iter().all(|config| !config.rule.is_empty() && !config.peer.is_empty()));
 }
+
+#[test]
+fn whatever_stands_for_a_value_there_is_a_configuration_or_a_sentence() {
+    let all = uncommented(&["#", "# "]);
+    let lines: Vec<_> = all.lines().collect();
+    let settings = lines.iter().enumerate().filter(|(_, line)| is_setting(line) && !line.starts_with('['));
+    let mut wrong = 0;
+    for (n, line) in settings {
+        let (key, _) = line.split_once(" = ").expect("a setting");
+        for value in
+            ["-1", "nan", "\"\"", "\"ä\\u0000\\n\"", "[]", "[[1]]", "{}", "{ x = [{ y = 1 }] }", "1979-05-27"]
+        {
+            let changed = format!("{key} = {value}");
+            let text = [&lines[..n], &[&changed], &lines[n + 1..]].concat().join("\n");
+            let faults = match parse(&text) {
+                Ok((config, mut faults)) => {
+                    faults.extend(sense::faults(&config));
+                    faults
+                }
+                Err(faults) => faults,
+            };
+            wrong += usize::from(!faults.is_empty());
+            for fault in faults {
+                assert!(!fault.is_empty() && !fault.contains(['\n', '\0']), "{changed}: {fault:?}");
+            }
+        }
+    }
+    assert!(wrong > 300, "only {wrong} were found wrong");
+}
