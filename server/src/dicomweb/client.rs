@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use super::media::MediaType;
 use super::message::{Content, Message};
-use super::multipart::{Limits, Parts};
+use super::multipart::{Boundary, Limits, Parts};
 use super::{json, take};
 use crate::config;
 use crate::intake::{Intake, Kept, Refused, Sender};
@@ -152,7 +152,8 @@ impl Web {
         let media_type = self.media_type(&response).with_context(cut)?;
         let limits = Limits { bytes: LARGEST_STUDY, idle: SILENCE, whole: TRANSFER };
         let source = response.bytes_stream().map(|piece| piece.map_err(reqwest::Error::without_url));
-        let mut parts = Parts::new(&media_type, source, limits).with_context(cut)?;
+        let boundary = Boundary::of(&media_type).with_context(cut)?;
+        let mut parts = Parts::new(boundary, source, limits);
         let mut retrieved = Retrieved::default();
         while parts.next().await.with_context(cut)?.is_some() {
             let object = match take(&mut parts, Some(study), sender, intake).await.with_context(cut)? {

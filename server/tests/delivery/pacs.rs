@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::common::node::wait_for;
-use crate::common::{Scene, peers, skip};
+use crate::common::{Scene, peers, skip, web};
 
 /// A port that nobody listens on.
 pub(crate) fn free_port() -> u16 {
@@ -104,9 +104,8 @@ impl Orthanc {
         let path = scene.path("orthanc.json");
         fs::write(&path, config.to_string()).unwrap();
         let program = Program::start(scene, "orthanc", Command::new(ORTHANC).arg(path));
-        let orthanc = Self { _program: program.until_it_listens(dicom), dicom, http };
-        wait_for("Orthanc", || orthanc.try_get("/system"));
-        orthanc
+        let program = program.until_it_listens(dicom).until_it_listens(http);
+        Self { _program: program, dicom, http }
     }
 
     /// Where its DICOMweb service is.
@@ -114,40 +113,26 @@ impl Orthanc {
         format!("http://127.0.0.1:{}/dicom-web", self.http)
     }
 
-    /// Gives it the DICOM file `path`; the identifier by which it knows the instance.
-    pub(crate) fn upload(&self, path: &Path) -> String {
+    /// Gives it the DICOM file `path`.
+    pub(crate) fn upload(&self, path: &Path) {
         let body = fs::read(path).unwrap();
-        let answer = self.ask(&["--data-binary", "@-"], "/instances", &body).expect("Orthanc takes it");
-        serde_json::from_str::<serde_json::Value>(&answer).unwrap()["ID"].as_str().unwrap().to_owned()
+        let head = format!(
+            "POST /instances HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let answer = web::raw(self.http, &[head.as_bytes(), &body].concat());
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
     pub(crate) fn instances(&self) -> Vec<String> {
-        serde_json::from_str(&self.try_get("/instances").unwrap()).unwrap()
+        serde_json::from_value(web::get(self.http, "/instances").json()).unwrap()
     }
 
     /// The DICOM file of an instance, as it was received.
     pub(crate) fn file(&self, instance: &str, to: &Path) {
-        let url = format!("http://127.0.0.1:{}/instances/{instance}/file", self.http);
-        assert!(Command::new("curl").args(["-sf", "-o"]).arg(to).arg(url).status().unwrap().success());
-    }
-
-    fn try_get(&self, path: &str) -> Option<String> {
-        self.ask(&[], path, &[])
-    }
-
-    fn ask(&self, arguments: &[&str], path: &str, body: &[u8]) -> Option<String> {
-        use std::io::Write;
-        let mut curl = Command::new("curl")
-            .args(["-sf"])
-            .args(arguments)
-            .arg(format!("http://127.0.0.1:{}{path}", self.http))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        curl.stdin.take().unwrap().write_all(body).unwrap();
-        let output = curl.wait_with_output().unwrap();
-        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+        let answer = web::get(self.http, &format!("/instances/{instance}/file"));
+        assert_eq!(answer.status, 200);
+        fs::write(to, answer.body).unwrap();
     }
 }
 

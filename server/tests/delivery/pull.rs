@@ -31,7 +31,7 @@ impl Stage {
             orthanc.upload(&slice);
         }
         let config = configuration(&scene, own, http, "FOCI", orthanc.dicom, &orthanc.dicomweb());
-        let uid = scan(&[study.clone()]).unwrap().studies[0].uid.to_string();
+        let uid = scan(std::slice::from_ref(&study)).unwrap().studies[0].uid.to_string();
         Self { scene, orthanc, study, uid, config }
     }
 
@@ -184,7 +184,7 @@ fn a_study_comes_from_dcmqrscp_and_a_destination_that_it_does_not_know_is_named(
     }
     let scene = Scene::new();
     let study = scene.phantom(&[]);
-    let uid = scan(&[study.clone()]).unwrap().studies[0].uid.to_string();
+    let uid = scan(std::slice::from_ref(&study)).unwrap().studies[0].uid.to_string();
     let (own, http) = (free_port(), free_port());
     let (_pacs, port) = dcmqrscp(&scene, own, &slices(&study));
     let expected = format!("{uid}\t20 objects\n");
