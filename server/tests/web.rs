@@ -70,7 +70,9 @@ fn a_node_says_that_it_lives_that_it_is_ready_and_how_much_it_has() {
     let mut typed = BTreeSet::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
-            assert!(typed.insert(rest.split(' ').next().unwrap()), "typed twice: {line}");
+            let name = rest.split(' ').next().unwrap();
+            assert!(typed.insert(name), "typed twice: {line}");
+            assert!(text.contains(&format!("# HELP {name} ")), "{name} is not explained");
         } else if !line.starts_with('#') {
             let name = line.split(['{', ' ']).next().unwrap();
             let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
