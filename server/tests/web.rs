@@ -305,6 +305,7 @@ fn a_study_tells_its_story_and_an_operator_can_put_it_right() {
 
     let status = get(port, "/api/status").json();
     assert_eq!(status["quarantine"], 1);
+    assert_eq!(get(port, "/favicon.ico").header("content-type"), Some("image/svg+xml"));
     let peers = status["peers"].as_array().unwrap();
     let named: Vec<_> = peers.iter().map(|peer| peer["name"].as_str().unwrap()).collect();
     assert_eq!(named, ["ct1", "er", "pacs"]);
