@@ -138,10 +138,10 @@ fn mishap(list: Option<&Path>, study: &Uid) -> String {
     lines.find(|(uid, _)| *uid == study.as_str()).map(|(_, mishap)| mishap.to_owned()).unwrap_or_default()
 }
 
-/// Takes memory until there is none.
+/// Takes address space until there is none.
 fn eat() -> ! {
     let mut eaten = Vec::new();
     loop {
-        eaten.push(std::hint::black_box(vec![1_u8; 16 << 20]));
+        eaten.push(std::hint::black_box(Vec::<u8>::with_capacity(16 << 20)));
     }
 }

@@ -162,7 +162,7 @@ pub(crate) struct Analysis {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Retry {
-    /// Given up after so many tries.
+    /// Given up after so many tries; those at a destination that takes nothing at all do not count.
     pub(crate) attempts: u32,
     /// The wait before the second try; it doubles with each.
     pub(crate) first_s: f64,

@@ -36,7 +36,7 @@ fn poison_is_tried_as_often_as_the_configuration_says_and_harms_nobody_else() {
         &scene,
         1,
         "",
-        "attempts = 3\nretry_s = 0.1\ndeadline_s = 2\nmemory_mb = 700\nworkers = 2\nemergency_workers = 0",
+        "attempts = 3\nretry_s = 0.1\ndeadline_s = 3\nmemory_mb = 700\nworkers = 2\nemergency_workers = 0",
         "",
     );
     let node = Node::start(&scene, &config);
@@ -46,7 +46,7 @@ fn poison_is_tried_as_often_as_the_configuration_says_and_harms_nobody_else() {
     let database = Database::open(&scene);
     for (study, (mishap, reason)) in studies.iter().zip([
         ("abort", "the worker ended by signal 6"),
-        ("hang", "it was not done within 2 s"),
+        ("hang", "it was not done within 3 s"),
         ("eat", "the worker ran out of memory (analysis.memory_mb is 700)"),
     ]) {
         let job = wait_until(&database, study, mishap, state("dead"));

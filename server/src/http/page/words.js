@@ -104,6 +104,7 @@ const words = {
   retry: ['Retry', '重试'],
   cancel: ['Cancel', '取消'],
   finish: ['Complete now', '立即收齐'],
+  plan: ['Decide again', '重新判定'],
   no: ['No', '否'],
   yes: ['Yes', '是'],
   askCancel: ['Cancel the analysis of this study?', '取消这个检查的分析？'],
@@ -114,6 +115,7 @@ const words = {
   retried: ['Queued again.', '已重新排队。'],
   cancelledNow: ['Cancelled.', '已取消。'],
   finished: ['Taken as complete.', '已视为收齐。'],
+  planned: ['It is decided again.', '正在重新判定。'],
   sentAgain: ['Will be sent again at once.', '将立即重新发送。'],
 
   back: ['All studies', '全部检查'],
