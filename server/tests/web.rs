@@ -70,7 +70,9 @@ fn a_node_says_that_it_lives_that_it_is_ready_and_how_much_it_has() {
     let mut typed = BTreeSet::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
-            assert!(typed.insert(rest.split(' ').next().unwrap()), "typed twice: {line}");
+            let name = rest.split(' ').next().unwrap();
+            assert!(typed.insert(name), "typed twice: {line}");
+            assert!(text.contains(&format!("# HELP {name} ")), "{name} is not explained");
         } else if !line.starts_with('#') {
             let name = line.split(['{', ' ']).next().unwrap();
             let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
@@ -303,6 +305,7 @@ fn a_study_tells_its_story_and_an_operator_can_put_it_right() {
 
     let status = get(port, "/api/status").json();
     assert_eq!(status["quarantine"], 1);
+    assert_eq!(get(port, "/favicon.ico").header("content-type"), Some("image/svg+xml"));
     let peers = status["peers"].as_array().unwrap();
     let named: Vec<_> = peers.iter().map(|peer| peer["name"].as_str().unwrap()).collect();
     assert_eq!(named, ["ct1", "er", "pacs"]);

@@ -199,6 +199,7 @@ fn routes(app: Arc<App>, intake: Arc<Intake>) -> Router {
     let ours = api
         .merge(login.route("/login", get(page::login)))
         .route("/", get(page::index))
+        .route("/favicon.ico", get(page::icon))
         .route("/assets/{name}", get(page::asset))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
         .layer(DefaultBodyLimit::max(answers::API_BYTES))

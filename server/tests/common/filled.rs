@@ -244,7 +244,7 @@ fn summary(n: usize) -> String {
         _ => r#"{"liver_lesion":1}"#,
     };
     let largest = if n % 4 == 1 { "null".to_owned() } else { format!("{}.4", 6 + n % 20) };
-    let critical = usize::from(n % 4 == 0);
+    let critical = usize::from(n.is_multiple_of(4));
     format!(
         r#"{{"series_uid":"1.2.3","findings":{findings},"largest_mm":{largest},"critical":{critical},"warnings":["the first 2 of 214 slices are farther apart than the others and were left out"],"seconds":95.8}}"#
     )

@@ -128,12 +128,14 @@ function tiles(status) {
   const failed = status.jobs.failed ?? 0;
   const dead = status.jobs.dead ?? 0;
   const disk = status.disk;
+  const troubled = status.peers.filter((peer) => peer.trouble).map((peer) => peer.name).join(', ');
   return [
     tile('queue', number(sum('queued')), t('waiting'), { kind: 'wide' }, [
       el('div', { class: 'lanes' }, heads, lanes),
       el('p', {}, [oldest >= 0 && t('oldest', span(oldest)), status.receiving > 0 && t('receivingNow', number(status.receiving))].filter(Boolean).join(' · ')),
     ]),
-    tile('deliveries', number(status.deliveries_waiting), t('waiting'), { kind: status.deliveries_failed || status.alerts_failed ? 'bad' : null }, [
+    tile('deliveries', number(status.deliveries_waiting), t('waiting'), { kind: status.deliveries_failed || status.alerts_failed ? 'bad' : troubled ? 'warn' : null }, [
+      troubled && el('p', { class: 'warn' }, t('inTrouble', troubled)),
       status.deliveries_failed > 0 && el('p', { class: 'bad' }, t('givenUp', number(status.deliveries_failed))),
       status.alerts_waiting > 0 && el('p', {}, t('alertsWaiting', number(status.alerts_waiting))),
       status.alerts_failed > 0 && el('p', { class: 'bad' }, t('alertsFailed', number(status.alerts_failed))),

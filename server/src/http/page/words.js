@@ -28,6 +28,7 @@ const words = {
   receivingNow: ['{0} receiving', '{0} 个接收中'],
   deliveries: ['Deliveries', '投递'],
   delivery: ['Delivery', '投递'],
+  inTrouble: ['trouble with {0}', '{0} 无法投递'],
   nothingWaits: ['nothing waits', '无等待'],
   givenUp: ['{0} refused or given up', '{0} 个被拒绝或放弃'],
   alerts: ['Alerts', '危急提醒'],
@@ -70,7 +71,7 @@ const words = {
 
   receiving: ['receiving', '接收中'],
   complete: ['complete', '已收齐'],
-  ignored: ['no rule', '无规则'],
+  ignored: ['not analysed', '不分析'],
   queued: ['queued', '排队中'],
   leased: ['running', '分析中'],
   done: ['done', '完成'],
