@@ -11,7 +11,6 @@ use crate::node::Node;
 use crate::store::Store;
 
 pub(crate) const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
-const SEG: &str = "1.2.840.10008.5.1.4.1.1.66.4";
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
 /// A node without sockets, in a folder of its own.
@@ -28,10 +27,6 @@ impl Scene {
 
     pub(crate) async fn with(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::in_folder(folder, settings).await
-    }
-
-    async fn in_folder(folder: TempDir, settings: &str) -> Self {
         let text = format!("data = {:?}\n{settings}", folder.path().join("data"));
         let config: Config = toml::from_str(&text).unwrap();
         drop(Archive::lock(&config.data).unwrap());
@@ -39,12 +34,6 @@ impl Scene {
         let node = Node::new(config, store);
         let intake = Arc::new(Intake::new(node.clone()));
         Self { folder, node, intake }
-    }
-
-    /// Ends the node and starts it again.
-    async fn again(self, settings: &str) -> Self {
-        self.node.store.close().await;
-        Self::in_folder(self.folder, settings).await
     }
 
     pub(crate) async fn store(&self, object: &Object) -> Result<Kept, Refused> {
@@ -270,7 +259,7 @@ async fn other_bytes_under_the_same_uid_are_kept_aside_and_the_first_ones_stay()
     for _ in 0..2 {
         assert_eq!(scene.store(&object.other()).await.unwrap(), Kept::Quarantined);
     }
-    assert_eq!(scene.kept(&object, 9).await, [object.bytes.clone()]);
+    assert_eq!(scene.kept(&object, 9).await, std::slice::from_ref(&object.bytes));
     let files = scene.files();
     assert_eq!(files.len(), 2);
     let aside = fs::read(scene.folder.path().join("data").join(&files[1])).unwrap();
