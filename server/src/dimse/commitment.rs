@@ -20,7 +20,7 @@ use crate::store::Time;
 use crate::store::commitments::{Asked, Request};
 
 /// How long to wait for an answer on the association of the request.
-const MOMENT: Duration = Duration::from_secs(2);
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Asks `peer` to commit to what `request` names.
 pub(crate) async fn ask(node: &Node, peer: &Peer, request: &Request, stop: &Stop) -> Asked {

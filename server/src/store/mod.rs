@@ -107,9 +107,10 @@ impl Store {
             odd => bail!("the database has tables of version {odd}, which no foci made"),
         }
         let log = folder.join(FILE_OF_LOG);
-        if std::fs::metadata(&log).map_or(0, |log| log.len()) < LOG_BYTES {
-            // A full disk is told elsewhere, and without it commits are slower and as safe.
-            let _ = grow_log(&write).await;
+        if std::fs::metadata(&log).map_or(0, |log| log.len()) < LOG_BYTES
+            && let Err(error) = grow_log(&write).await
+        {
+            tracing::warn!("the database's log cannot be given its size, so commits are slower: {error}");
         }
         let read = pool(READERS).connect_with(options).await.context("the database cannot be opened")?;
         Ok(Self { write, read })
@@ -162,7 +163,7 @@ impl std::ops::Add<Duration> for Time {
 async fn grow_log(write: &SqlitePool) -> sqlx::Result<()> {
     // What does not fit into memory (2 MB) goes to the log before the transaction ends, and no further.
     let mut never = write.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::raw_sql("CREATE TABLE filler (nothing BLOB); INSERT INTO filler VALUES (zeroblob(8 << 20))")
+    sqlx::raw_sql("CREATE TABLE filler (bytes BLOB); INSERT INTO filler VALUES (zeroblob(8 << 20))")
         .execute(&mut *never)
         .await?;
     never.rollback().await
@@ -198,5 +199,18 @@ impl Store {
     /// The connection that writes, for tests that need what no part of the program does.
     pub(crate) fn raw(&self) -> &SqlitePool {
         &self.write
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_log_has_its_size_before_the_first_commit_and_the_filler_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        assert!(std::fs::metadata(folder.path().join(FILE_OF_LOG)).unwrap().len() >= LOG_BYTES);
+        assert!(sqlx::query("SELECT * FROM filler").execute(&store.read).await.is_err());
     }
 }
