@@ -250,6 +250,7 @@ function actions(job, study) {
   if (job && ['queued', 'leased'].includes(job.state)) all.push(act('cancel', `/api/jobs/${job.id}/cancel`, t('cancel')));
   if (study.state === 'receiving' && !job) all.push(act('finish', `/api/studies/${study.study_uid}/complete`, t('finish')));
   if (study.state === 'complete' && !job) all.push(act('plan', `/api/studies/${study.study_uid}/plan`, t('plan')));
+  if (study.state === 'ignored') all.push(act('plan', `/api/studies/${study.study_uid}/plan`, t('plan')));
   return all;
 }
 
@@ -282,7 +283,7 @@ function showStudy(uid, study) {
     el('div', { class: 'title' }, badge(study.state), el('h1', { class: 'mono' }, study.study_uid),
       el('span', { class: 'buttons' },
         el('button', { type: 'button', 'data-copy': study.study_uid }, t('copy')),
-        study.state === 'receiving' && study.job ? [] : actions(null, study))),
+        actions(null, study))),
     el('div', { class: 'card' }, el('dl', { class: 'facts' },
       fact('sender', study.sender), fact('lane', t(study.lane)), fact('revision', String(study.revision)),
       fact('images', t('series', images, number(study.series), bytes(study.bytes))),
@@ -368,7 +369,7 @@ function group(list, key) {
 
 // ---- what its reader does
 
-const SAID = { retry: 'retried', cancel: 'cancelledNow', finish: 'finished', plan: 'planned', sendAgain: 'sentAgain' };
+const SAID = { plan: 'planned', retry: 'retried', cancel: 'cancelledNow', finish: 'finished', plan: 'planned', sendAgain: 'sentAgain' };
 const SURE = { cancel: 'askCancel', finish: 'askFinish' };
 
 document.addEventListener('click', async (event) => {

@@ -103,6 +103,8 @@ const words = {
 
   retry: ['Retry', '重试'],
   cancel: ['Cancel', '取消'],
+  plan: ['Decide again', '重新判定'],
+  planned: ['Decided again, by the rules of today.', '已按当前规则重新判定。'],
   finish: ['Complete now', '立即收齐'],
   plan: ['Decide again', '重新判定'],
   no: ['No', '否'],
