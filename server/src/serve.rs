@@ -74,9 +74,10 @@ async fn serve(config: Config) -> Result<()> {
     parts.spawn(jobs::run(node.clone(), stop.clone()));
     parts.spawn(delivery::run(node.clone(), stop.clone()));
     parts.spawn(alert::run(node.clone(), stop.clone()));
+    // Before anybody hears that it is ready: who stops it right then stops it in good order too.
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     writeln!(std::io::stdout(), "{line}")?;
 
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut ended = None;
     tokio::select! {
         _ = terminate.recv() => {}

@@ -64,16 +64,17 @@ fn path(call: &Call) -> &str {
 
 /// What is wrong with the order of the calls for the instance `uid`; nothing if all is well.
 fn violation(calls: &[Call], uid: &str) -> Option<&'static str> {
-    let names_it = |call: &&Call| call.arguments.contains(uid);
+    let names_it = |call: &Call| call.arguments.contains(uid);
     let is = |call: &Call, names: &[&str]| names.contains(&call.name.as_str());
     let written = |call: &Call| is(call, &["write", "pwrite64", "writev"]);
     let synced = |call: &Call| is(call, &["fsync", "fdatasync"]);
     // The file meta information of the part, and the answer, name the instance.
-    let part = calls.iter().filter(names_it).find(|call| written(call) && path(call).ends_with(".part"));
+    let part = calls.iter().find(|call| written(call) && path(call).ends_with(".part") && names_it(call));
     let Some(part) = part.map(path) else { return Some("its file was not written") };
-    let answer = calls.iter().filter(names_it).find(|call| {
+    let answer = calls.iter().find(|call| {
         is(call, &["sendto", "sendmsg", "write", "writev"])
             && (path(call).starts_with("socket:") || path(call).starts_with("TCP:"))
+            && names_it(call)
     });
     let Some(answer) = answer else { return Some("it was not answered") };
 
