@@ -192,3 +192,111 @@ fn cause(error: &dyn std::error::Error) -> String {
     }
     last.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use axum::Router;
+    use axum::extract::State;
+    use axum::http::HeaderMap;
+    use axum::routing::post;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::store::Store;
+
+    /// What was posted: the token and the body.
+    type Posts = Arc<Mutex<Vec<(String, String)>>>;
+
+    /// Somebody who answers with these statuses in turn, and with 204 ever after; where, and what came.
+    async fn receiver(answers: &[u16]) -> (String, Posts) {
+        let answers: Mutex<VecDeque<u16>> = Mutex::new(answers.iter().copied().collect());
+        let posts = Posts::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/told", listener.local_addr().unwrap());
+        let state = Arc::new((answers, posts.clone()));
+        let told = |State(state): State<Arc<(Mutex<VecDeque<u16>>, Posts)>>,
+                    headers: HeaderMap,
+                    body: String| async move {
+            let token = headers.get(header::AUTHORIZATION).map_or("", |value| value.to_str().unwrap());
+            state.1.lock().unwrap().push((token.to_owned(), body));
+            let status = state.0.lock().unwrap().pop_front().unwrap_or(204);
+            (StatusCode::from_u16(status).unwrap(), [(header::LOCATION, "/elsewhere")])
+        };
+        let routes = Router::new().route("/told", post(told)).with_state(state);
+        tokio::spawn(axum::serve(listener, routes).into_future());
+        (url, posts)
+    }
+
+    /// A node with these alerts due, whose receiver is at `url`.
+    async fn node(folder: &std::path::Path, url: &str, bodies: &[&str]) -> Arc<Node> {
+        let token = folder.join("token");
+        std::fs::write(&token, "sesame\n").unwrap();
+        let path = folder.join("foci.toml");
+        let text = format!(
+            "data = {folder:?}\ndelivery.first_s = 0.05\n[alert]\nurl = {url:?}\ntoken_file = {token:?}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let config = Config::read(&path).unwrap();
+        let store = Store::open(folder).await.unwrap();
+        store.insert_alerts(bodies).await;
+        Node::new(config, store)
+    }
+
+    async fn until(node: &Node, state: &str, count: i64) {
+        for _ in 0..500 {
+            if node.store.alerts_in(state).await == count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("waited in vain for {count} alerts that are {state}");
+    }
+
+    #[tokio::test]
+    async fn an_alert_is_posted_with_its_token_again_while_it_fails_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        // A redirect is not followed: it would carry the finding elsewhere.
+        let (url, posts) = receiver(&[503, 401, 302, 200]).await;
+        let node = node(folder.path(), &url, &["{\"finding\":1}"]).await;
+        let (ask, stop) = Stop::new();
+        let running = tokio::spawn(run(node.clone(), stop));
+        until(&node, "sent", 1).await;
+        ask.send(true).unwrap();
+        running.await.unwrap().unwrap();
+        let expected = ("Bearer sesame".to_owned(), "{\"finding\":1}".to_owned());
+        assert_eq!(*posts.lock().unwrap(), vec![expected; 4]);
+    }
+
+    #[tokio::test]
+    async fn an_alert_that_is_wrong_is_dead_and_holds_up_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let (url, posts) = receiver(&[422]).await;
+        let node = node(folder.path(), &url, &["one", "two"]).await;
+        let (_ask, stop) = Stop::new();
+        tokio::spawn(run(node.clone(), stop));
+        until(&node, "sent", 1).await;
+        until(&node, "dead", 1).await;
+        let bodies: Vec<_> = posts.lock().unwrap().iter().map(|(_, body)| body.clone()).collect();
+        assert_eq!(bodies, ["one", "two"]);
+    }
+
+    #[tokio::test]
+    async fn an_alert_waits_for_a_receiver_that_is_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let node = node(folder.path(), "http://127.0.0.1:1/told", &["one"]).await;
+        let (_ask, stop) = Stop::new();
+        tokio::spawn(run(node.clone(), stop));
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert_eq!(node.store.alerts_in("pending").await, 1);
+        let alert = loop {
+            // Between two tries.
+            if let Some(alert) = node.store.take_alert(Time(i64::MAX)).await.unwrap() {
+                break alert;
+            }
+        };
+        assert!(alert.attempt > 2, "{}", alert.attempt);
+    }
+}

@@ -286,7 +286,7 @@ impl Archive {
 }
 
 impl Part {
-    /// Adds `bytes`, and lets the disk begin with them.
+    /// Adds `bytes`.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.written += bytes.len() as u64;

@@ -3,6 +3,7 @@
 //! `foci.example.toml` describes every setting. What can only be seen by looking outside the file (does the
 //! certificate load, does the weights' hash match) is looked at by [`check`](crate::check).
 
+mod defaults;
 #[cfg(test)]
 mod example;
 mod parse;
@@ -162,7 +163,7 @@ pub(crate) struct Analysis {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Retry {
-    /// Given up after so many tries.
+    /// Given up after so many tries; those at a destination that takes nothing at all do not count.
     pub(crate) attempts: u32,
     /// The wait before the second try; it doubles with each.
     pub(crate) first_s: f64,
@@ -505,73 +506,4 @@ fn days_or_never<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::E
 
 fn dicom_port() -> u16 {
     104
-}
-
-impl Default for Dicom {
-    fn default() -> Self {
-        Self {
-            ae_title: "FOCI".to_owned(),
-            listen: Some(SocketAddr::from(([127, 0, 0, 1], 11112))),
-            allow_plain: false,
-            tls: None,
-            limits: Limits::default(),
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            associations: 64,
-            associations_per_address: 64,
-            pending: 512,
-            pdu_bytes: 128 << 10,
-            object_mb: 2048,
-            request_s: 10,
-            message_s: 120,
-            idle_s: 60,
-            association_s: 4 * 3600,
-        }
-    }
-}
-
-impl Default for Http {
-    fn default() -> Self {
-        Self {
-            listen: Some(SocketAddr::from(([127, 0, 0, 1], 8080))),
-            allow_plain: false,
-            token_file: None,
-            request_mb: 2048,
-        }
-    }
-}
-
-impl Default for Studies {
-    fn default() -> Self {
-        Self { stable_s: 30, keep_images_days: Some(7), minimum_free_mb: 2048 }
-    }
-}
-
-impl Default for Analysis {
-    fn default() -> Self {
-        Self {
-            workers: 1,
-            emergency_workers: 1,
-            threads: None,
-            // Measured: 3.2 GiB for 600 slices of 512 x 512 by both networks with two threads, and each further
-            // thread reserves some 100 MiB.
-            memory_mb: 8 << 10,
-            deadline_s: 1800,
-            attempts: 3,
-            retry_s: 10.0,
-            lease_s: 30.0,
-            wrapper: Vec::new(),
-        }
-    }
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self { attempts: 20, first_s: 5.0, most_s: 3600.0, commitment_s: 600.0 }
-    }
 }

@@ -28,7 +28,7 @@ const MOST: Duration = Duration::from_secs(5);
 /// How long to wait when the database cannot be asked.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// How long an object that is under way may take when the node stops.
+/// How long what is under way may take when the node stops.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Delivers results until the node stops.
@@ -127,7 +127,10 @@ impl Destination {
                 && let Some(request) =
                     store.take_commitment(&self.name, &config.delivery, Time::now()).await?
             {
-                let asked = commitment::ask(&self.node, peer, &request, stop).await;
+                let asked = tokio::select! {
+                    asked = commitment::ask(&self.node, peer, &request, stop) => asked,
+                    () = soon_after(stop) => Asked::Unreachable("the node stops".to_owned()),
+                };
                 self.count_commitment(&asked, &request);
                 store.asked_commitment(&request, &asked, &config.delivery, Time::now()).await?;
             } else {
@@ -153,7 +156,7 @@ impl Destination {
         let wrong = tokio::select! {
             wrong = sending => wrong,
             // Those that were answered count; the one under way is sent again after the start.
-            () = async { stop.requested().await; tokio::time::sleep(GRACE).await } => None,
+            () = soon_after(stop) => None,
         };
         let retry = &self.node.config.delivery;
         let now = Time::now();
@@ -309,6 +312,11 @@ impl Destination {
 
 fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn soon_after(stop: &Stop) {
+    stop.requested().await;
+    tokio::time::sleep(GRACE).await;
 }
 
 fn until(then: Time) -> Duration {

@@ -99,7 +99,7 @@ pub(crate) struct Incoming {
 enum Stage {
     /// The beginning of a DICOM file, until its data set begins.
     Head(Vec<u8>),
-    Body(Body),
+    Body(Box<Body>),
 }
 
 /// The data set of an object, on its way to the disk.
@@ -114,8 +114,11 @@ struct Body {
     /// What is not yet given to the disk.
     piece: Vec<u8>,
     /// What is; the piece that was written last comes back with it, to be filled again.
-    writing: Option<JoinHandle<Result<(Draft, Vec<u8>), Refused>>>,
+    writing: Option<JoinHandle<Written>>,
 }
+
+/// The file with one more piece, and the piece's memory.
+type Written = Result<(Draft, Vec<u8>), Refused>;
 
 /// A file that is being written: preamble, file meta information, and the data set as it was received.
 #[derive(Debug)]
@@ -132,10 +135,13 @@ struct Desk {
     /// The SOP instances that are on the way from their part to their row: one at a time for each UID.
     under_way: Mutex<HashMap<Uid, Arc<tokio::sync::Mutex<()>>>>,
     /// Rows that wait for the next transaction, and who waits for them.
-    waiting: Mutex<Vec<(NewInstance, oneshot::Sender<Result<Added, NotCommitted>>)>>,
+    waiting: Mutex<Vec<(NewInstance, Answer)>>,
     /// Held by whoever commits for all who wait.
     turn: tokio::sync::Mutex<()>,
 }
+
+/// To who waits for a row.
+type Answer = oneshot::Sender<Result<Added, NotCommitted>>;
 
 /// Why rows were not committed, for each of those who waited for it.
 #[derive(Debug, Clone)]
@@ -157,7 +163,7 @@ impl Intake {
 
     /// Begins with an object whose data set follows without file meta information (C-STORE, C-GET).
     pub(crate) async fn begin(&self, sender: &Sender, announced: Announced) -> Result<Incoming, Refused> {
-        self.incoming(sender, Stage::Body(Body::new(announced)))
+        self.incoming(sender, Stage::Body(Box::new(Body::new(announced))))
     }
 
     /// Begins with an object that comes as a whole DICOM file (STOW-RS, WADO-RS).
@@ -227,11 +233,11 @@ impl Incoming {
             let Some(found) = identity::file_head(begun).map_err(malformed)? else { return Ok(()) };
             head = std::mem::take(begun);
             bytes = &head[found.data_set..];
-            self.stage = Stage::Body(Body::new(Announced {
+            self.stage = Stage::Body(Box::new(Body::new(Announced {
                 sop_class_uid: found.sop_class_uid,
                 sop_instance_uid: found.sop_instance_uid,
                 transfer_syntax: found.transfer_syntax,
-            }));
+            })));
         }
         match &mut self.stage {
             Stage::Body(body) => body.take(&self.desk, bytes).await,

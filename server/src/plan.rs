@@ -100,6 +100,9 @@ async fn plan(node: &Arc<Node>, found: &Unplanned) -> Result<()> {
             info!(study = %found.study, revision = found.revision, job, "queued: {why}");
             node.wake.jobs.notify_one();
         }
+        None if job.is_some() => {
+            info!(study = %found.study, revision = found.revision, "nothing is queued: the same was queued before");
+        }
         None => info!(study = %found.study, revision = found.revision, "nothing is queued: {why}"),
     }
     Ok(())
@@ -114,6 +117,9 @@ enum Outcome {
 
 /// Decides on the study `found`, whose images are `files`. Reads their headers.
 fn outcome(config: &Config, found: &Unplanned, files: &[PathBuf]) -> Result<Outcome> {
+    if files.is_empty() {
+        return Ok(Outcome::Nothing("its images are not kept any more".to_owned()));
+    }
     let scan = dicom_io::scan(files).context("its images cannot be opened")?;
     let unreadable = scan.skipped.iter().filter(|skipped| skipped.reason == SkipReason::Unreadable).count();
     ensure!(unreadable == 0, "{unreadable} of its images cannot be opened");
@@ -256,6 +262,7 @@ mod tests {
         let patient = Patient::new();
         let files = patient.files();
         assert_eq!(patient.nothing("", &files), "no rule applies");
+        assert_eq!(patient.nothing(LUNG, &[]), "its images are not kept any more");
         assert_eq!(patient.nothing("[[rule]]\nname = \"keep\"\n", &files), "rule \"keep\" runs no model");
         let head = LUNG.to_owned() + "when.body_part = \"HEAD\"\n";
         assert_eq!(patient.nothing(&head, &files), "no rule applies");

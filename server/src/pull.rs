@@ -236,7 +236,8 @@ async fn hand_over(config: &Config, files: Vec<(Uid, PathBuf)>) -> Result<()> {
         allow_plain: true,
         token_file: config.http.token_file.clone(),
         trusted: None,
-    })?;
+    })?
+    .on_behalf_of("pull");
     // So many at once that no request is larger than the node takes.
     let limit = config.http.request_mb.saturating_mul(1 << 20) / 2;
     let mut batch = Vec::new();

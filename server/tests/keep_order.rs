@@ -77,7 +77,7 @@ fn violation(calls: &[Call], uid: &str) -> Option<&'static str> {
     });
     let Some(answer) = answer else { return Some("it was not answered") };
 
-    let last_write = calls.iter().filter(|call| written(call) && path(call) == part).last();
+    let last_write = calls.iter().rfind(|call| written(call) && path(call) == part);
     let write = last_write.expect("it was written");
     let file = calls.iter().find(|call| synced(call) && path(call) == part && call.began >= write.ended);
     let Some(file) = file else { return Some("its file was not made safe after the last write") };

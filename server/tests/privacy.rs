@@ -9,6 +9,7 @@ use std::path::Path;
 
 use common::dimse::{File, Link, storing, title};
 use common::node::{Node, config, wait_for};
+use common::web::{get, raw};
 use common::{Scene, foci, models_ready, slices, succeed};
 use dicom_io::net::command::{Operation, Status};
 use dicom_io::net::negotiation::Request;
@@ -127,21 +128,6 @@ fn search_folder(folder: &Path, seen: &mut Vec<String>) {
     }
 }
 
-/// The whole answer to one HTTP request.
-fn http(port: u16, request: &str, body: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let length = body.len();
-    let head = format!(
-        "{request}\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    // Who refuses need not read to the end.
-    let _ = stream.write_all(body);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    answer
-}
-
 const NODE: &str = r#"
 [dicom]
 listen = "127.0.0.1:0"
@@ -228,8 +214,7 @@ fn no_name_is_anywhere_but_in_dicom_objects() {
     let uid = dicom_io::scan(&[study]).unwrap().studies[0].uid.to_string();
     let done = if analyzed { "\"state\":\"done\"" } else { "runs no model" };
     wait_for("the study is dealt with", || {
-        let answer = http(node.http, &format!("GET /api/studies/{uid} HTTP/1.1"), b"");
-        String::from_utf8_lossy(&answer).contains(done).then_some(())
+        get(node.http, &format!("/api/studies/{uid}")).text().contains(done).then_some(())
     });
 
     if analyzed {
@@ -244,13 +229,12 @@ fn no_name_is_anywhere_but_in_dicom_objects() {
         }
         link.release();
         wait_for("the second study is refused", || {
-            let answer = http(node.http, "GET /api/studies HTTP/1.1", b"");
-            String::from_utf8_lossy(&answer).contains("1 slices are missing").then_some(())
+            get(node.http, "/api/studies").text().contains("1 slices are missing").then_some(())
         });
     }
 
     // What the operator may see, and what comes back to those who ask by a name.
-    let get = |path: &str| http(node.http, &format!("GET {path} HTTP/1.1"), b"");
+    let get = |path: &str| get(node.http, path);
     for path in [
         "/health",
         "/ready",
@@ -262,26 +246,30 @@ fn no_name_is_anywhere_but_in_dicom_objects() {
         "/api/events",
     ] {
         let answer = get(path);
-        assert!(answer.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&answer));
-        search(path, &answer);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        search(path, &answer.body);
     }
-    search("the study", &get(&format!("/api/studies/{uid}")));
+    search("the study", &get(&format!("/api/studies/{uid}")).body);
     for name in ["findings.json", "report.txt", "index.html"] {
-        search(name, &get(&format!("/api/jobs/1/files/{name}")));
+        search(name, &get(&format!("/api/jobs/1/files/{name}")).body);
     }
     for path in
         ["/api/studies/QUOKKA", "/QUOKKA", "/api/jobs/QUOKKA/files/POSSUM", "/dicom-web/studies/QUOKKA"]
     {
         let answer = get(path);
-        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{path}");
+        assert_ne!(answer.status, 200, "{path}");
     }
     get("/dicom-web/studies?PatientName=QUOKKA&PatientID=PID-7731-QX");
-    let boundary = "POST /dicom-web/studies HTTP/1.1\r\nContent-Type: multipart/related; type=\"application/dicom\"; boundary=B";
     for part in [&b"QUOKKA^POSSUM"[..], &files[0][..files[0].len() / 2]] {
         let body = [b"--B\r\nContent-Type: application/dicom\r\n\r\n", part, b"\r\n--B--\r\n"].concat();
-        let answer = http(node.http, boundary, &body);
-        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
-        search("the answer to a broken STOW", &answer);
+        let head = format!(
+            "POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\
+             Content-Type: multipart/related; type=\"application/dicom\"; boundary=B\r\n\r\n",
+            body.len()
+        );
+        let answer = raw(node.http, &[head.into_bytes(), body].concat());
+        assert_ne!(answer.status, 200, "{}", answer.text());
+        search("the answer to a broken STOW", &answer.body);
     }
 
     let log = node.log();

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::dimse::{Link, storing};
-use common::node::Node;
+use common::node::{Node, wait_for};
+use common::web::{get, post};
 use common::{Scene, foci, slices, succeed};
 use dicom_io::net::command::Status;
 
@@ -273,5 +274,37 @@ fn a_study_that_came_is_explained_by_its_uid_beside_the_node_that_has_it() {
     let said = explain(&["--sender", "pull"]);
     assert!(said.contains("    no   sender: asked ct1, found \"pull\"\n"), "{said}");
     assert!(said.ends_with("no rule applies: the study is kept and not analyzed\n"), "{said}");
+    node.stop();
+}
+
+#[test]
+fn a_study_for_which_no_rule_applied_is_decided_again_after_the_rules_were_changed() {
+    let scene = Scene::new();
+    let study = scene.phantom(&[]);
+    let files: Vec<_> = slices(&study).iter().map(|slice| fs::read(slice).unwrap()).collect();
+    let uid = dicom_io::scan(&[study]).unwrap().studies[0].uid.to_string();
+    let ports = "dicom.listen = \"127.0.0.1:0\"\nhttp.listen = \"127.0.0.1:0\"\n";
+    let base = format!("{ports}[studies]\nstable_s = 1\nminimum_free_mb = 1\n{PEERS}");
+    let node = Node::start(&scene, &common::node::config(&scene, &base));
+    let path = format!("/api/studies/{uid}/plan");
+    assert_eq!(post(node.http, &path).problem(404), "there is no such study");
+
+    let mut link = Link::associate(node.dicom, "CT1", "FOCI", &storing(&files[0])).unwrap();
+    for file in &files {
+        assert_eq!(link.store(file).status, Status::SUCCESS);
+    }
+    link.release();
+    assert!(post(node.http, &path).problem(409).starts_with("nothing was decided for the study"));
+    let known = |node: &Node| get(node.http, &format!("/api/studies/{uid}")).text().to_owned();
+    wait_for("it is told that no rule applies", || known(&node).contains("no rule applies").then_some(()));
+    node.stop();
+
+    let rule = format!("{base}[[rule]]\nname = \"lung\"\nmodels = [\"lung-nodule\"]\n");
+    let node = Node::start(&scene, &common::node::config(&scene, &rule));
+    assert!(known(&node).contains("no rule applies"), "what was decided stays until somebody asks");
+    assert_eq!(post(node.http, &path).status, 204);
+    let queued =
+        wait_for("it is queued", || Some(known(&node)).filter(|known| known.contains("\"rule\":\"lung\"")));
+    assert!(!queued.contains("\"note\":\"no rule applies\""), "{queued}");
     node.stop();
 }

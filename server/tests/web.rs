@@ -10,7 +10,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::filled::{self, QUIET, REASON, empty, fill, study_uid};
+use common::filled::{QUIET, REASON, empty, fill, multiply, study_uid};
 use common::node::{Node, config, wait_for};
 use common::web::{ask, get, post, raw};
 use common::{Scene, foci};
@@ -70,7 +70,9 @@ fn a_node_says_that_it_lives_that_it_is_ready_and_how_much_it_has() {
     let mut typed = BTreeSet::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
-            assert!(typed.insert(rest.split(' ').next().unwrap()), "typed twice: {line}");
+            let name = rest.split(' ').next().unwrap();
+            assert!(typed.insert(name), "typed twice: {line}");
+            assert!(text.contains(&format!("# HELP {name} ")), "{name} is not explained");
         } else if !line.starts_with('#') {
             let name = line.split(['{', ' ']).next().unwrap();
             let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
@@ -303,6 +305,7 @@ fn a_study_tells_its_story_and_an_operator_can_put_it_right() {
 
     let status = get(port, "/api/status").json();
     assert_eq!(status["quarantine"], 1);
+    assert_eq!(get(port, "/favicon.ico").header("content-type"), Some("image/svg+xml"));
     let peers = status["peers"].as_array().unwrap();
     let named: Vec<_> = peers.iter().map(|peer| peer["name"].as_str().unwrap()).collect();
     assert_eq!(named, ["ct1", "er", "pacs"]);
@@ -650,8 +653,10 @@ fn a_node_that_stops_lets_idle_connections_go() {
 fn a_node_with_very_many_studies_still_answers_at_once() {
     let scene = Scene::new();
     let node = empty(&scene, "");
-    let count = if is_full() { 100_000 } else { 2_000 };
-    filled::fill(&scene, count);
+    let times = if is_full() { 250 } else { 5 };
+    fill(&scene, 400);
+    multiply(&scene, times);
+    let count = 400 * times;
     let last = format!("/api/studies?offset={}", count - 50);
     for path in [
         "/api/status",

@@ -36,7 +36,7 @@ fn what_is_called_a_default_is_one() {
     let stated = defaults.lines().count() - defaults.lines().filter(|line| line.starts_with('#')).count();
     let in_force = EXAMPLE.lines().filter(|line| !line.starts_with('#')).count();
     assert!(stated > in_force + 30, "the example states {stated} - {in_force} defaults");
-    assert_eq!(format!("{:#?}", read(&defaults)), format!("{:#?}", read(EXAMPLE)));
+    same(&format!("{:#?}", read(&defaults)), &format!("{:#?}", read(EXAMPLE)));
     // And what the whole says is what the program does without being told.
     let bare = read("data = \"data\"");
     let example = read(EXAMPLE);
@@ -44,7 +44,16 @@ fn what_is_called_a_default_is_one() {
         let Config { dicom, http, studies, analysis, delivery, .. } = config;
         format!("{dicom:#?} {http:#?} {studies:#?} {analysis:#?} {delivery:#?}")
     };
-    assert_eq!(node(&example), node(&bare));
+    same(&node(&example), &node(&bare));
+}
+
+/// Compares line by line: all of it at once is too much to read.
+#[track_caller]
+fn same(stated: &str, real: &str) {
+    for (stated, real) in stated.lines().zip(real.lines()) {
+        assert_eq!(stated, real);
+    }
+    assert_eq!(stated.lines().count(), real.lines().count());
 }
 
 #[test]
@@ -102,4 +111,33 @@ fn the_worked_examples_are_whole() {
     let whole: Vec<_> = examples.iter().filter(|text| !text.is_empty()).map(|text| read(text)).collect();
     assert_eq!(whole.len(), 3);
     assert!(whole.iter().all(|config| !config.rule.is_empty() && !config.peer.is_empty()));
+}
+
+#[test]
+fn whatever_stands_for_a_value_there_is_a_configuration_or_a_sentence() {
+    let all = uncommented(&["#", "# "]);
+    let lines: Vec<_> = all.lines().collect();
+    let settings = lines.iter().enumerate().filter(|(_, line)| is_setting(line) && !line.starts_with('['));
+    let mut wrong = 0;
+    for (n, line) in settings {
+        let (key, _) = line.split_once(" = ").expect("a setting");
+        for value in
+            ["-1", "nan", "\"\"", "\"ä\\u0000\\n\"", "[]", "[[1]]", "{}", "{ x = [{ y = 1 }] }", "1979-05-27"]
+        {
+            let changed = format!("{key} = {value}");
+            let text = [&lines[..n], &[&changed], &lines[n + 1..]].concat().join("\n");
+            let faults = match parse(&text) {
+                Ok((config, mut faults)) => {
+                    faults.extend(sense::faults(&config));
+                    faults
+                }
+                Err(faults) => faults,
+            };
+            wrong += usize::from(!faults.is_empty());
+            for fault in faults {
+                assert!(!fault.is_empty() && !fault.contains(['\n', '\0']), "{changed}: {fault:?}");
+            }
+        }
+    }
+    assert!(wrong > 300, "only {wrong} were found wrong");
 }

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use super::media::MediaType;
 use super::message::{Content, Message};
-use super::multipart::{Limits, Parts};
+use super::multipart::{Boundary, Limits, Parts};
 use super::{json, take};
 use crate::config;
 use crate::intake::{Intake, Kept, Refused, Sender};
@@ -53,7 +53,12 @@ pub(crate) struct Web {
     client: reqwest::Client,
     /// Marked as sensitive: it is not printed.
     authorization: Option<HeaderValue>,
+    /// What a node of ours is told of where the objects come from.
+    sender: Option<HeaderValue>,
 }
+
+/// By this header our own `foci pull` tells the node that it hands objects over.
+pub(super) const SENDER: &str = "foci-sender";
 
 /// What became of an object that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +98,12 @@ impl Web {
         }
         let authorization = web.token_file.as_deref().map(bearer).transpose().with_context(about)?;
         let client = http_client(&root, web.trusted.as_deref()).with_context(about)?;
-        Ok(Self { name: web.name.clone(), root, client, authorization })
+        Ok(Self { name: web.name.clone(), root, client, authorization, sender: None })
+    }
+
+    /// The same, for the node of this machine, which is told that objects come from `sender`.
+    pub(crate) fn on_behalf_of(self, sender: &'static str) -> Self {
+        Self { sender: Some(HeaderValue::from_static(sender)), ..self }
     }
 
     /// What the configuration calls it.
@@ -142,7 +152,8 @@ impl Web {
         let media_type = self.media_type(&response).with_context(cut)?;
         let limits = Limits { bytes: LARGEST_STUDY, idle: SILENCE, whole: TRANSFER };
         let source = response.bytes_stream().map(|piece| piece.map_err(reqwest::Error::without_url));
-        let mut parts = Parts::new(&media_type, source, limits).with_context(cut)?;
+        let boundary = Boundary::of(&media_type).with_context(cut)?;
+        let mut parts = Parts::new(boundary, source, limits);
         let mut retrieved = Retrieved::default();
         while parts.next().await.with_context(cut)?.is_some() {
             let object = match take(&mut parts, Some(study), sender, intake).await.with_context(cut)? {
@@ -227,6 +238,9 @@ impl Web {
     async fn send(&self, mut request: RequestBuilder) -> Result<Response> {
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
+        }
+        if let Some(sender) = &self.sender {
+            request = request.header(SENDER, sender);
         }
         // The address holds what was asked for, and that may be a patient's.
         let sent = request.send().await.map_err(reqwest::Error::without_url);

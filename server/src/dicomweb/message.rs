@@ -140,7 +140,7 @@ mod tests {
 
     use super::*;
     use crate::dicomweb::media::MediaType;
-    use crate::dicomweb::multipart::{Limits, Parts};
+    use crate::dicomweb::multipart::{Boundary, Limits, Parts};
 
     const LIMITS: Limits =
         Limits { bytes: 1 << 20, idle: Duration::from_secs(20), whole: Duration::from_secs(20) };
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(pieces.iter().map(|piece| piece.len() as u64).sum::<u64>(), length);
 
         let source = stream::iter(pieces.into_iter().map(Ok::<_, io::Error>));
-        let mut parts = Parts::new(&media_type, source, LIMITS).unwrap();
+        let mut parts = Parts::new(Boundary::of(&media_type).unwrap(), source, LIMITS);
         for expected in [&content[..], b"", b"\r\n--"] {
             let head = parts.next().await.unwrap().unwrap();
             assert_eq!(head.media_type.unwrap().essence, "application/dicom");

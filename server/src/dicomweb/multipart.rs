@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use bytes::{Buf, BytesMut};
 use futures_util::stream::{BoxStream, Stream, StreamExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::media::MediaType;
 
@@ -25,6 +25,10 @@ const MOST_PARTS: usize = 50_000;
 
 /// A boundary has at most so many characters. RFC 2046 5.1.1 says 70; Orthanc takes 73.
 const LONGEST_BOUNDARY: usize = 200;
+
+/// Of a message that is answered before its end, so much more is read, for so long.
+const HEAR_OUT_BYTES: u64 = 64 << 20;
+const HEAR_OUT: Duration = Duration::from_secs(2);
 
 /// What a message may take of us.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +66,7 @@ pub(crate) struct Parts {
     source: BoxStream<'static, Result<Bytes, Box<dyn Error + Send + Sync>>>,
     /// What was read and not passed on.
     buffer: BytesMut,
-    /// Line break, two hyphens, boundary: what ends a part.
+    /// What ends a part.
     delimiter: Vec<u8>,
     place: Place,
     parts: usize,
@@ -70,6 +74,9 @@ pub(crate) struct Parts {
     read: u64,
     deadline: Instant,
 }
+
+/// Line break, two hyphens, and the text that separates parts.
+pub(crate) struct Boundary(Vec<u8>);
 
 /// Where in the message the buffer begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,28 +97,28 @@ pub(crate) struct Head {
 }
 
 impl Parts {
-    /// Reads the parts of `source`, whose Content-Type is `media_type`.
+    /// Reads the parts of `source`, between which `boundary` stands.
     pub(crate) fn new<E: Into<Box<dyn Error + Send + Sync>>>(
-        media_type: &MediaType,
+        boundary: Boundary,
         source: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
         limits: Limits,
-    ) -> Result<Self, Broken> {
-        let boundary = media_type.parameter("boundary").ok_or(Broken::Malformed("it names no boundary"))?;
-        let printable = boundary.bytes().all(|b| (b' '..=b'~').contains(&b));
-        if boundary.is_empty() || boundary.len() > LONGEST_BOUNDARY || !printable {
-            return Err(Broken::Malformed("its boundary is not one to 200 printable characters"));
-        }
-        Ok(Self {
+    ) -> Self {
+        Self {
             source: source.map(|piece| piece.map_err(Into::into)).boxed(),
             // So that the first delimiter looks like the others, whether or not anything comes before it.
             buffer: BytesMut::from(&b"\r\n"[..]),
-            delimiter: [b"\r\n--", boundary.as_bytes()].concat(),
+            delimiter: boundary.0,
             place: Place::Body,
             parts: 0,
             limits,
             read: 0,
             deadline: Instant::now() + limits.whole,
-        })
+        }
+    }
+
+    /// Reads on to where the source ends, see [`hear_out`].
+    pub(crate) async fn hear_out(self) {
+        hear_out(self.source).await;
     }
 
     /// Goes on to the next part, past what is left of this one. `None`: there is none.
@@ -186,6 +193,35 @@ impl Parts {
     }
 }
 
+impl Boundary {
+    /// The boundary that the Content-Type of a message names.
+    pub(crate) fn of(media_type: &MediaType) -> Result<Self, Broken> {
+        let boundary = media_type.parameter("boundary").ok_or(Broken::Malformed("it names no boundary"))?;
+        let printable = boundary.bytes().all(|b| (b' '..=b'~').contains(&b));
+        if boundary.is_empty() || boundary.len() > LONGEST_BOUNDARY || !printable {
+            return Err(Broken::Malformed("its boundary is not one to 200 printable characters"));
+        }
+        Ok(Self([b"\r\n--", boundary.as_bytes()].concat()))
+    }
+}
+
+/// Reads on and throws away what comes, within reason. A sender that is still sending when the connection is
+/// closed loses the answer.
+pub(crate) async fn hear_out<E>(source: impl Stream<Item = Result<Bytes, E>>) {
+    let mut source = std::pin::pin!(source);
+    let rest = async {
+        let mut read = 0;
+        while let Some(Ok(piece)) = source.next().await {
+            read += piece.len() as u64;
+            if read > HEAR_OUT_BYTES {
+                break;
+            }
+        }
+    };
+    // Whoever sends for longer is not waited for.
+    let _ = timeout(HEAR_OUT, rest).await;
+}
+
 impl Head {
     /// Reads what stands between a delimiter and the blank line: blanks, then headers.
     fn parse(bytes: &[u8]) -> Result<Self, Broken> {
@@ -238,15 +274,15 @@ mod tests {
     const LIMITS: Limits =
         Limits { bytes: 1 << 20, idle: Duration::from_millis(200), whole: Duration::from_secs(20) };
 
-    fn media_type(boundary: &str) -> MediaType {
-        MediaType::parse(&format!("multipart/related; type=\"application/dicom\"; boundary=\"{boundary}\""))
-            .unwrap()
+    fn boundary(text: &str) -> Result<Boundary, Broken> {
+        let media_type = format!("multipart/related; type=\"application/dicom\"; boundary=\"{text}\"");
+        Boundary::of(&MediaType::parse(&media_type).unwrap())
     }
 
     /// The parts of `message`, which comes in `pieces`, up to where it breaks.
     async fn read(pieces: Vec<Vec<u8>>) -> (Vec<(Option<String>, Vec<u8>)>, Option<Broken>) {
         let pieces = pieces.into_iter().map(|piece| Ok::<_, io::Error>(Bytes::from(piece)));
-        let mut parts = Parts::new(&media_type("b"), stream::iter(pieces), LIMITS).unwrap();
+        let mut parts = Parts::new(boundary("b").unwrap(), stream::iter(pieces), LIMITS);
         let mut found = Vec::new();
         let broken = loop {
             match parts.next().await {
@@ -305,11 +341,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_boundary_is_asked_for_and_has_200_characters_at_most() {
-        let none = || stream::empty::<Result<Bytes, io::Error>>();
         let without = MediaType::parse("multipart/related; type=application/dicom").unwrap();
-        assert!(matches!(Parts::new(&without, none(), LIMITS), Err(Broken::Malformed(_))));
-        for (boundary, fits) in [("", false), (&*"b".repeat(200), true), (&*"b".repeat(201), false)] {
-            assert_eq!(Parts::new(&media_type(boundary), none(), LIMITS).is_ok(), fits, "{boundary}");
+        assert!(matches!(Boundary::of(&without), Err(Broken::Malformed(_))));
+        for (text, fits) in [("", false), (&*"b".repeat(200), true), (&*"b".repeat(201), false)] {
+            assert_eq!(boundary(text).is_ok(), fits, "{text}");
         }
     }
 
@@ -334,7 +369,7 @@ mod tests {
     #[tokio::test]
     async fn who_falls_silent_is_not_waited_for() {
         let source = stream::iter([Ok::<_, io::Error>(Bytes::from_static(b"--b\r\n\r\nhalf"))]);
-        let mut parts = Parts::new(&media_type("b"), source.chain(stream::pending()), LIMITS).unwrap();
+        let mut parts = Parts::new(boundary("b").unwrap(), source.chain(stream::pending()), LIMITS);
         assert!(parts.next().await.unwrap().is_some());
         assert_eq!(parts.chunk().await.unwrap().unwrap(), "half");
         assert!(matches!(parts.chunk().await, Err(Broken::Slow)));

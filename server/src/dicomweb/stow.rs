@@ -12,10 +12,10 @@ use dicom_io::Uid;
 use serde_json::{Value, json};
 
 use super::media::{MediaType, Offer, choose};
-use super::multipart::{Broken, Limits, Parts};
+use super::multipart::{Boundary, Broken, Limits, Parts, hear_out};
 use super::server::{App, DICOM, DICOM_JSON, Place, dicom_json, not_acceptable};
-use super::{json, take};
-use crate::config::Lane;
+use super::{client, json, take};
+use crate::config::{Config, Lane};
 use crate::http::problem::Problem;
 use crate::intake::{Kept, Refused, Sender};
 
@@ -66,50 +66,55 @@ pub(super) async fn store(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let offers = [Offer::Single(DICOM_JSON), Offer::Single("application/json")];
-    choose(&headers, &offers).ok_or_else(|| not_acceptable(DICOM_JSON))?;
-    let config = &app.node.config;
-    let limits = Limits {
+    let limits = limits(&app.node.config);
+    let boundary = match admit(&headers, limits) {
+        Ok(boundary) => boundary,
+        Err(problem) => {
+            hear_out(body.into_data_stream()).await;
+            return Err(problem);
+        }
+    };
+    let mut parts = Parts::new(boundary, body.into_data_stream(), limits);
+    let mut stored = Stored::default();
+    let done = stored.take_all(&mut parts, &sender(&headers), place.study.as_ref(), &app).await;
+    parts.hear_out().await;
+    let counter = |outcome| metrics::counter!("foci_stow_instances_total", "outcome" => outcome);
+    counter("stored").increment(stored.kept.len() as u64);
+    counter("failed").increment(stored.failed.len() as u64);
+    match done {
+        Ok(()) => stored.answer(),
+        Err(broken) => {
+            tracing::warn!(stored = stored.kept.len(), "a STOW-RS message breaks off: {broken}");
+            Err(problem(&broken, stored.kept.len()))
+        }
+    }
+}
+
+/// What a message may take of us: the times are those of DICOM associations.
+fn limits(config: &Config) -> Limits {
+    Limits {
         bytes: config.http.request_mb << 20,
         idle: Duration::from_secs(config.dicom.limits.idle_s),
         whole: Duration::from_secs(config.dicom.limits.association_s),
-    };
-    let media_type = media_type(&headers)?;
-    if announced_length(&headers).is_some_and(|length| length > limits.bytes) {
+    }
+}
+
+/// What stands between the parts of a message that can be taken, by what its headers say.
+fn admit(headers: &HeaderMap, limits: Limits) -> Result<Boundary, Problem> {
+    let offers = [Offer::Single(DICOM_JSON), Offer::Single("application/json")];
+    choose(headers, &offers).ok_or_else(|| not_acceptable(DICOM_JSON))?;
+    let boundary = Boundary::of(&media_type(headers)?).map_err(|broken| problem(&broken, 0))?;
+    if announced_length(headers).is_some_and(|length| length > limits.bytes) {
         return Err(problem(&Broken::TooLarge(limits.bytes), 0));
     }
-    let sender = Sender { name: "stow".to_owned(), lane: Lane::default() };
-    let mut stored = Stored::default();
-    let read = async {
-        let mut parts = Parts::new(&media_type, body.into_data_stream(), limits)?;
-        while let Some(head) = parts.next().await? {
-            if head.media_type.is_some_and(|part| part.essence != DICOM) {
-                stored.failed.push((None, NOT_DICOM));
-                continue;
-            }
-            match take(&mut parts, place.study.as_ref(), &sender, &app.intake).await? {
-                Ok((object, kept)) => {
-                    let uids = (object.sop_class_uid, object.sop_instance_uid);
-                    stored.kept.push((uids, kept == Kept::Quarantined));
-                }
-                Err((refused, object)) => {
-                    stored.is_full |= matches!(refused, Refused::Full);
-                    let object = object.map(|object| (object.sop_class_uid, object.sop_instance_uid));
-                    stored.failed.push((object, refused.status()));
-                }
-            }
-        }
-        Ok(())
-    };
-    let done: Result<(), Broken> = read.await;
-    metrics::counter!("foci_stow_instances_total", "outcome" => "stored").increment(stored.kept.len() as u64);
-    metrics::counter!("foci_stow_instances_total", "outcome" => "failed")
-        .increment(stored.failed.len() as u64);
-    if let Err(broken) = done {
-        tracing::warn!(stored = stored.kept.len(), "a STOW-RS message breaks off: {broken}");
-        return Err(problem(&broken, stored.kept.len()));
-    }
-    stored.answer()
+    Ok(boundary)
+}
+
+/// Who sends. Nobody else's words: rules only tell what was pulled from what was sent.
+fn sender(headers: &HeaderMap) -> Sender {
+    let is_pulled = headers.get(client::SENDER).is_some_and(|sender| sender == "pull");
+    let name = if is_pulled { "pull" } else { "stow" };
+    Sender { name: name.to_owned(), lane: Lane::default() }
 }
 
 /// What the request says that its body is.
@@ -140,6 +145,34 @@ fn problem(broken: &Broken, stored: usize) -> Problem {
 }
 
 impl Stored {
+    /// Gives every part to the intake, which refuses objects of other studies than `study`.
+    async fn take_all(
+        &mut self,
+        parts: &mut Parts,
+        sender: &Sender,
+        study: Option<&Uid>,
+        app: &App,
+    ) -> Result<(), Broken> {
+        while let Some(head) = parts.next().await? {
+            if head.media_type.is_some_and(|part| part.essence != DICOM) {
+                self.failed.push((None, NOT_DICOM));
+                continue;
+            }
+            match take(parts, study, sender, &app.intake).await? {
+                Ok((object, kept)) => {
+                    let uids = (object.sop_class_uid, object.sop_instance_uid);
+                    self.kept.push((uids, kept == Kept::Quarantined));
+                }
+                Err((refused, object)) => {
+                    self.is_full |= matches!(refused, Refused::Full);
+                    let object = object.map(|object| (object.sop_class_uid, object.sop_instance_uid));
+                    self.failed.push((object, refused.status()));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The answer, if there was anything to store.
     fn answer(&self) -> Result<Response, Problem> {
         let is_warned = self.kept.iter().any(|(_, is_aside)| *is_aside);

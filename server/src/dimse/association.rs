@@ -7,7 +7,7 @@
 //! let mut pacs = Association::call(&node, peer, proposals).await?; // with TLS if the peer is configured so
 //! let context = pacs.context_for(&class, &transfer_syntax).ok_or("not agreed on")?.id;
 //! let call = pacs.new_call(class, Operation::Store { instance }, true);
-//! pacs.send(context, &call.into(), Some(&data_set)).await?;        // or send_from a file
+//! pacs.send(context, &call.into(), Some(&data_set)).await?;
 //! let answer = pacs.answer().await?;                               // C-FIND: until !status.is_pending()
 //! assert!(answer.reply.status.is_success());
 //! pacs.release().await?;
@@ -91,7 +91,7 @@ pub(crate) enum Failure {
 pub(crate) enum Received {
     /// A command, and in which context. If it announces a data set, read that before anything else.
     Message(Context, Command),
-    /// The peer is done; the association has ended.
+    /// The peer is done, and waits for [`Association::released`].
     Released,
 }
 
@@ -251,37 +251,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
         self.wire.flush(deadline, "sending a message").await
     }
 
-    /// Sends a command, and as its data set all that `source` gives.
-    pub(crate) async fn send_from(
-        &mut self,
-        context: u8,
-        command: &Command,
-        source: &mut (impl AsyncRead + Unpin),
-    ) -> Result<(), Failure> {
-        assert!(command.has_data(), "a command says whether a data set follows");
-        let deadline = self.deadline(self.terms.message);
-        write(&mut self.wire.outgoing, context, true, &command.bytes(), self.fragment);
-        // One fragment ahead, because the last one is marked.
-        let (mut ready, mut next) = (Vec::new(), Vec::new());
-        fill(source, &mut ready, self.fragment).await?;
-        loop {
-            fill(source, &mut next, self.fragment).await?;
-            self.wire.fragment(context, &ready, next.is_empty());
-            self.wire.flush(deadline, "sending a message").await?;
-            if next.is_empty() {
-                return Ok(());
-            }
-            std::mem::swap(&mut ready, &mut next);
-        }
-    }
-
     /// The next command, for which the peer may take as long as it may be idle.
     ///
-    /// May be dropped before it is done and called again: nothing is lost.
-    ///
-    /// # Panics
-    ///
-    /// If the data set of the command before was not read to its end.
+    /// What is left of the data set before is thrown away. May be dropped before it is done and called again:
+    /// nothing is lost.
     pub(crate) async fn receive(&mut self) -> Result<Received, Failure> {
         self.receive_within(self.terms.idle).await
     }
@@ -293,8 +266,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
             while let Some(value) = self.value()? {
                 let (assembler, contexts) = (&mut self.assembler, &self.contexts);
                 match assembler.add(self.wire.value(&value), contexts)? {
-                    Part::Fragment => {}
-                    Part::Data { .. } => panic!("the data set before was not read to its end"),
+                    Part::Fragment | Part::Data { last: false, .. } => {}
+                    Part::Data { last: true, .. } => self.message_ends = None,
                     Part::Command { context, command } => {
                         if !command.has_data() {
                             self.message_ends = None;
@@ -307,13 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
             }
             match self.next_pdu(idle_ends).await? {
                 Kind::Data => {}
-                Kind::ReleaseRequest if !self.assembler.is_within() => {
-                    self.wire.outgoing.extend(Pdu::ReleaseReply.bytes());
-                    let deadline = Instant::now() + GOODBYE;
-                    self.wire.flush(deadline, "the end of the association").await?;
-                    self.wire.close(deadline).await;
-                    return Ok(Received::Released);
-                }
+                Kind::ReleaseRequest if !self.assembler.is_within() => return Ok(Received::Released),
                 _ => return Err(Error::OutOfOrder("a PDU that does not belong there").into()),
             }
         }
@@ -398,6 +365,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
         }
         self.wire.close(deadline).await;
         Ok(())
+    }
+
+    /// Ends the association as the peer wishes.
+    pub(crate) async fn released(&mut self) {
+        let deadline = Instant::now() + GOODBYE;
+        self.wire.outgoing.extend(Pdu::ReleaseReply.bytes());
+        // Whether the peer hears of it changes nothing.
+        if self.wire.flush(deadline, "the end of the association").await.is_ok() {
+            self.wire.close(deadline).await;
+        }
     }
 
     /// Ends the association at once.
@@ -634,10 +611,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         })
         .await;
     }
-}
-
-/// Reads `length` bytes, or up to the end.
-async fn fill(source: &mut (impl AsyncRead + Unpin), into: &mut Vec<u8>, length: usize) -> io::Result<()> {
-    into.clear();
-    source.take(length as u64).read_to_end(into).await.map(|_| ())
 }

@@ -5,7 +5,7 @@
 //!
 //! Source: DICOM PS3.4 J.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dicom_io::net::classes::{self, COMMITMENT, COMMITMENT_INSTANCE, EXPLICIT_LE, IMPLICIT_LE};
 use dicom_io::net::command::{Call, Command, Operation, Status};
@@ -20,7 +20,7 @@ use crate::store::Time;
 use crate::store::commitments::{Asked, Request};
 
 /// How long to wait for an answer on the association of the request.
-const MOMENT: Duration = Duration::from_secs(2);
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Asks `peer` to commit to what `request` names.
 pub(crate) async fn ask(node: &Node, peer: &Peer, request: &Request, stop: &Stop) -> Asked {
@@ -60,7 +60,7 @@ async fn talk(
     association.send(context.id, &Command::Call(call), Some(&data)).await?;
 
     let message = Duration::from_secs(node.config.dicom.limits.message_s);
-    let (mut asked, mut wait) = (None, message);
+    let (mut asked, mut until) = (None, Instant::now() + message);
     loop {
         // The answer may have come on another association meanwhile.
         let woken = node.wake.delivery.notified();
@@ -70,7 +70,7 @@ async fn talk(
             break;
         }
         let received = tokio::select! {
-            received = association.receive_within(wait) => received,
+            received = association.receive_within(until.saturating_duration_since(Instant::now())) => received,
             () = woken, if asked.is_some() => continue,
             () = stop.requested(), if asked.is_some() => break,
         };
@@ -82,7 +82,7 @@ async fn talk(
                 if !reply.status.is_success() && !reply.status.is_warning() {
                     return Ok(Asked::Failed(format!("N-ACTION ended with status {}", reply.status)));
                 }
-                (asked, wait) = (Some(Asked::Accepted), MOMENT);
+                (asked, until) = (Some(Asked::Accepted), Instant::now() + MOMENT);
             }
             Ok(Received::Message(context, Command::Call(call))) => {
                 let status = event(association, &context, &call, node, peer).await?;
@@ -94,7 +94,10 @@ async fn talk(
                 association.send(context.id, &Command::Reply(odd.reply), None).await?;
             }
             Ok(Received::Message(_, Command::Cancel { .. })) => {}
-            Ok(Received::Released) => break,
+            Ok(Received::Released) => {
+                association.released().await;
+                break;
+            }
             // It will call.
             Err(_) if asked.is_some() => break,
             Err(failure) => return Err(failure),

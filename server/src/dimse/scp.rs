@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
+use dicom_io::net::pdu::{Abort, Rejection};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -14,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, error, info, warn};
 
-use super::association::{Asked, Association, Failure, Terms};
+use super::association::{Asked, Association, Failure, Received, Terms};
 use super::limits::{Counted, Counts, Waiting};
 use super::service::{self, Admitted, Service};
 use super::tls::{Identity, Socket};
@@ -203,7 +204,7 @@ async fn connection(
     let Some((association, admitted, counted)) = begun else { return };
     let peer = admitted.peer.name.clone();
     let service = Service { node: &shared.node, intake: &shared.intake, admitted };
-    match serve(association, service, &stop).await {
+    match serve(association, service, counted, &stop).await {
         Ok(()) => {}
         Err(Failure::Closed) => info!(peer, "the association was closed without a release"),
         Err(failure) => {
@@ -211,7 +212,6 @@ async fn connection(
             warn!(peer, "the association ended: {failure}");
         }
     }
-    drop(counted);
 }
 
 /// From the connection to the association; `None`: there is none.
@@ -274,7 +274,7 @@ async fn begin(
     let Some(counted) = shared.counts.enter(from) else {
         count("limit");
         warn!(peer, "association refused for now: there are as many as dicom.limits allow");
-        asked.reject(dicom_io::net::pdu::Rejection::LOCAL_LIMIT).await;
+        asked.reject(Rejection::LOCAL_LIMIT).await;
         return None;
     };
     let (accept, contexts) = service::agree(&asked.request, &admitted.peer, terms.pdu_bytes);
@@ -292,10 +292,12 @@ async fn begin(
 }
 
 /// Message after message, until the peer is done or the node stops.
-async fn serve(mut association: Association, service: Service<'_>, stop: &Stop) -> Result<(), Failure> {
-    use super::association::Received;
-    use dicom_io::net::pdu::Abort;
-
+async fn serve(
+    mut association: Association,
+    service: Service<'_>,
+    counted: Counted,
+    stop: &Stop,
+) -> Result<(), Failure> {
     let grace = async {
         stop.requested().await;
         sleep(GRACE).await;
@@ -311,7 +313,12 @@ async fn serve(mut association: Association, service: Service<'_>, stop: &Stop) 
             received = association.receive() => received,
         };
         let handled = match received {
-            Ok(Received::Released) => return Ok(()),
+            Ok(Received::Released) => {
+                // Who hears that it has ended may ask for the next one at once.
+                drop(counted);
+                association.released().await;
+                return Ok(());
+            }
             Ok(Received::Message(context, command)) => tokio::select! {
                 handled = service.message(&mut association, &context, command) => handled,
                 () = &mut grace => {

@@ -120,7 +120,12 @@ fn choose(proposed: &Proposed, peer: &Peer) -> Result<(Uid, Roles), Refusal> {
         _ if !peer.may_store => return Err(Refusal::User),
         _ => Roles { scu: asked.scu, scp: false },
     };
-    let read = proposed.transfer_syntaxes.iter().find(|syntax| classes::is_read(syntax));
+    // Images are read in every form; a message about others is never compressed.
+    let is_read = |syntax: &&Uid| match classes::is_storage(class) {
+        true => classes::is_read(syntax),
+        false => classes::is_plain(syntax),
+    };
+    let read = proposed.transfer_syntaxes.iter().find(is_read);
     let first = read.ok_or(Refusal::TransferSyntaxes)?;
     let explicit = proposed.transfer_syntaxes.iter().find(|syntax| syntax.as_str() == EXPLICIT_LE);
     let chosen = explicit.filter(|_| classes::is_plain(first)).unwrap_or(first);

@@ -12,6 +12,7 @@ mod health;
 mod jobs;
 mod metrics;
 mod page;
+mod plan;
 pub(crate) mod problem;
 mod status;
 mod studies;
@@ -179,6 +180,7 @@ fn routes(app: Arc<App>, intake: Arc<Intake>) -> Router {
         .routes(routes!(status::events))
         .routes(routes!(studies::list))
         .routes(routes!(studies::detail))
+        .routes(routes!(plan::plan))
         .routes(routes!(studies::complete))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::cancel))
@@ -197,6 +199,7 @@ fn routes(app: Arc<App>, intake: Arc<Intake>) -> Router {
     let ours = api
         .merge(login.route("/login", get(page::login)))
         .route("/", get(page::index))
+        .route("/favicon.ico", get(page::icon))
         .route("/assets/{name}", get(page::asset))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
         .layer(DefaultBodyLimit::max(answers::API_BYTES))

@@ -22,7 +22,7 @@ const HTML: &str = "text/html; charset=utf-8";
 
 /// Whether `path` is open to all: it holds nothing but the page, and what asks for the token.
 pub(super) fn is_open(path: &str) -> bool {
-    path == "/login" || path.starts_with("/assets/")
+    matches!(path, "/login" | "/favicon.ico") || path.starts_with("/assets/")
 }
 
 pub(super) async fn index() -> Response {
@@ -31,6 +31,11 @@ pub(super) async fn index() -> Response {
 
 pub(super) async fn login() -> Response {
     serve(HTML, include_str!("page/login.html"))
+}
+
+/// What browsers ask for beside pages that name no icon: a report, a picture.
+pub(super) async fn icon() -> Response {
+    serve("image/svg+xml", include_str!("page/icon.svg"))
 }
 
 pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {

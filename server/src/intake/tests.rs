@@ -11,7 +11,6 @@ use crate::node::Node;
 use crate::store::Store;
 
 pub(crate) const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
-const SEG: &str = "1.2.840.10008.5.1.4.1.1.66.4";
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
 /// A node without sockets, in a folder of its own.
@@ -28,10 +27,6 @@ impl Scene {
 
     pub(crate) async fn with(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::in_folder(folder, settings).await
-    }
-
-    async fn in_folder(folder: TempDir, settings: &str) -> Self {
         let text = format!("data = {:?}\n{settings}", folder.path().join("data"));
         let config: Config = toml::from_str(&text).unwrap();
         drop(Archive::lock(&config.data).unwrap());
@@ -39,12 +34,6 @@ impl Scene {
         let node = Node::new(config, store);
         let intake = Arc::new(Intake::new(node.clone()));
         Self { folder, node, intake }
-    }
-
-    /// Ends the node and starts it again.
-    async fn again(self, settings: &str) -> Self {
-        self.node.store.close().await;
-        Self::in_folder(self.folder, settings).await
     }
 
     pub(crate) async fn store(&self, object: &Object) -> Result<Kept, Refused> {
@@ -270,7 +259,7 @@ async fn other_bytes_under_the_same_uid_are_kept_aside_and_the_first_ones_stay()
     for _ in 0..2 {
         assert_eq!(scene.store(&object.other()).await.unwrap(), Kept::Quarantined);
     }
-    assert_eq!(scene.kept(&object, 9).await, [object.bytes.clone()]);
+    assert_eq!(scene.kept(&object, 9).await, std::slice::from_ref(&object.bytes));
     let files = scene.files();
     assert_eq!(files.len(), 2);
     let aside = fs::read(scene.folder.path().join("data").join(&files[1])).unwrap();
@@ -372,131 +361,4 @@ async fn a_whole_file_and_a_data_set_are_the_same_object() {
     let mut incoming = scene.intake.begin_file(&sender).await.unwrap();
     incoming.write(b"no DICOM").await.unwrap();
     assert!(matches!(incoming.finish().await, Err(Refused::Malformed(_))));
-}
-
-/// One sender over a socket who reads each file before it sends it, as C-STORE goes.
-#[tokio::test(flavor = "multi_thread")]
-async fn bench() {
-    use std::io::{Read, Write};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let scene = Scene::new().await;
-    for _ in 0..4 {
-        let salt = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
-        let objects: Vec<_> =
-            (0..300).map(|i| Object::new(CT, "1.2.1", &format!("1.2.1.{i}.{salt}"), 527_000)).collect();
-        let announced: Vec<_> = objects.iter().map(Object::announced).collect();
-        let sizes: Vec<_> = objects.iter().map(|o| o.bytes.len()).collect();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let sender = std::thread::spawn(move || {
-            let mut socket = std::net::TcpStream::connect(address).unwrap();
-            socket.set_nodelay(true).unwrap();
-            let begun = Instant::now();
-            let (mut sending, mut waiting) = (0.0, 0.0);
-            let mut copy = Vec::new();
-            for object in &objects {
-                copy.clear();
-                copy.extend_from_slice(&object.bytes);
-                let a = Instant::now();
-                for pdu in copy.chunks(131072) {
-                    socket.write_all(pdu).unwrap();
-                }
-                sending += a.elapsed().as_secs_f64();
-                let a = Instant::now();
-                socket.read_exact(&mut [0]).unwrap();
-                waiting += a.elapsed().as_secs_f64();
-            }
-            eprintln!(
-                "{:.3} s; sending {:.3} ms, waiting {:.3} ms",
-                begun.elapsed().as_secs_f64(),
-                sending / 0.3,
-                waiting / 0.3
-            );
-        });
-        let (mut socket, _) = listener.accept().await.unwrap();
-        socket.set_nodelay(true).unwrap();
-        let intake = scene.intake.clone();
-        tokio::spawn(async move {
-            let who = Sender { name: "scanner".to_owned(), lane: Lane::Normal };
-            let mut buffer = vec![0; 131072];
-            for (announced, size) in announced.into_iter().zip(sizes) {
-                let mut incoming = intake.begin(&who, announced).await.unwrap();
-                let mut left = size;
-                while left > 0 {
-                    let n = left.min(buffer.len());
-                    socket.read_exact(&mut buffer[..n]).await.unwrap();
-                    incoming.write(&buffer[..n]).await.unwrap();
-                    left -= n;
-                }
-                assert_eq!(incoming.finish().await.unwrap().1, Kept::New);
-                socket.write_all(&[1]).await.unwrap();
-            }
-        })
-        .await
-        .unwrap();
-        sender.join().unwrap();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn bench_parts() {
-    let scene = Arc::new(Scene::new().await);
-    let new = |i: usize, s: &str| NewInstance {
-        sop_instance_uid: uid(&format!("1.2.3.{s}.{i}")),
-        study_uid: uid("1.2.3"),
-        series_uid: uid("1.2.3.1"),
-        sop_class_uid: uid(CT),
-        transfer_syntax: uid(EXPLICIT),
-        sha256: "0".repeat(64),
-        bytes: 1,
-        file: "a/b".repeat(20),
-        is_image: true,
-        expected: None,
-        sender: "x".to_owned(),
-        lane: Lane::Normal,
-    };
-    let node = scene.node.clone();
-    for s in ["1", "2"] {
-        let node = node.clone();
-        tokio::spawn(async move {
-            let begun = Instant::now();
-            for i in 0..300 {
-                node.store.add_instances(&[new(i, s)], Time::now()).await.unwrap();
-            }
-            eprintln!("add {:.3} ms", begun.elapsed().as_secs_f64() / 0.3);
-            let begun = Instant::now();
-            for _ in 0..300 {
-                tokio::task::spawn_blocking(|| ()).await.unwrap();
-            }
-            eprintln!("hop {:.3} ms", begun.elapsed().as_secs_f64() / 0.3);
-            let data = vec![7u8; 527_000];
-            let begun = Instant::now();
-            for _ in 0..300 {
-                std::hint::black_box(Sha256::digest(&data));
-            }
-            eprintln!("sha {:.3} ms", begun.elapsed().as_secs_f64() / 0.3);
-            let begun = Instant::now();
-            let id = Announced {
-                sop_class_uid: uid(CT),
-                sop_instance_uid: uid("1.2.3"),
-                transfer_syntax: uid(EXPLICIT),
-            };
-            for _ in 0..300 {
-                let mut d = Draft::begin(
-                    &Desk {
-                        node: node.clone(),
-                        under_way: Mutex::default(),
-                        waiting: Mutex::default(),
-                        turn: Default::default(),
-                    },
-                    &id,
-                )
-                .unwrap();
-                d.part.append(&data).unwrap();
-            }
-            eprintln!("write {:.3} ms", begun.elapsed().as_secs_f64() / 0.3);
-        })
-        .await
-        .unwrap();
-    }
 }

@@ -85,6 +85,36 @@ impl Store {
 }
 
 #[cfg(test)]
+impl Store {
+    /// A finished job with these alerts, due at once.
+    pub(crate) async fn insert_alerts(&self, bodies: &[&str]) {
+        sqlx::raw_sql(
+            "INSERT INTO study (study_uid, state, revision, sender, lane, first_at, last_at)
+                 VALUES ('1.2.3', 'complete', 1, 'ct', 1, 0, 0);
+             INSERT INTO job (id, study_uid, revision, models_key, task, rule, lane, state, not_before, created_at)
+                 VALUES (1, '1.2.3', 1, 'm', '{}', 'r', 1, 'done', 0, 0)",
+        )
+        .execute(&self.write)
+        .await
+        .unwrap();
+        for (finding, body) in (1i64..).zip(bodies) {
+            sqlx::query("INSERT INTO alert (job_id, finding, body, state, not_before) VALUES (1, $1, $2, 'pending', 0)")
+                .bind(finding)
+                .bind(body)
+                .execute(&self.write)
+                .await
+                .unwrap();
+        }
+    }
+
+    /// How many alerts are in this state.
+    pub(crate) async fn alerts_in(&self, state: &str) -> i64 {
+        let count = sqlx::query_scalar("SELECT COUNT(*) FROM alert WHERE state = $1").bind(state);
+        count.fetch_one(&self.read).await.unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::outbox::tests::{Scene, at};
@@ -92,13 +122,7 @@ mod tests {
     #[tokio::test]
     async fn an_alert_is_told_once_later_ones_first_tried_first() {
         let scene = Scene::new().await;
-        scene.job(0, 0, "pacs").await;
-        scene
-            .run(
-                "INSERT INTO alert (job_id, finding, body, state, not_before)
-                 VALUES (1, 1, 'one', 'pending', 0), (1, 2, 'two', 'pending', 0), (1, 3, 'three', 'pending', 0)",
-            )
-            .await;
+        scene.store.insert_alerts(&["one", "two", "three"]).await;
         let take = async |seconds| scene.store.take_alert(at(seconds)).await.unwrap();
         let first = take(1).await.unwrap();
         assert_eq!((first.body.as_str(), first.attempt), ("one", 1));

@@ -30,6 +30,9 @@ const BUSY: Duration = Duration::from_secs(30);
 /// Pages may wait for each other, not for these.
 const READERS: u32 = 4;
 
+/// The write-ahead log is emptied when it has grown to about so much (1,000 pages).
+const LOG_BYTES: u64 = 4 << 20;
+
 /// Milliseconds since 1970, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Time(pub(crate) i64);
@@ -44,6 +47,9 @@ pub(crate) struct Store {
 
 /// Its name in the data folder.
 const FILE: &str = "foci.db";
+
+/// The file of its write-ahead log.
+const FILE_OF_LOG: &str = "foci.db-wal";
 
 impl Store {
     /// The version of the tables in `schema.sql`.
@@ -100,6 +106,12 @@ impl Store {
             ),
             odd => bail!("the database has tables of version {odd}, which no foci made"),
         }
+        let log = folder.join(FILE_OF_LOG);
+        if std::fs::metadata(&log).map_or(0, |log| log.len()) < LOG_BYTES
+            && let Err(error) = grow_log(&write).await
+        {
+            tracing::warn!("the database's log cannot be given its size, so commits are slower: {error}");
+        }
         let read = pool(READERS).connect_with(options).await.context("the database cannot be opened")?;
         Ok(Self { write, read })
     }
@@ -146,6 +158,17 @@ impl std::ops::Add<Duration> for Time {
     }
 }
 
+/// Makes the file of the write-ahead log as large as it ever gets: a commit that lets it grow waits for the
+/// file's new size as well as for its own bytes, which takes several times as long.
+async fn grow_log(write: &SqlitePool) -> sqlx::Result<()> {
+    // What does not fit into memory (2 MB) goes to the log before the transaction ends, and no further.
+    let mut never = write.begin_with("BEGIN IMMEDIATE").await?;
+    sqlx::raw_sql("CREATE TABLE filler (bytes BLOB); INSERT INTO filler VALUES (zeroblob(8 << 20))")
+        .execute(&mut *never)
+        .await?;
+    never.rollback().await
+}
+
 /// A UID as it stands in the database, where nothing but UIDs was written.
 fn uid(text: &str) -> Uid {
     Uid::parse(text).expect("only UIDs are written where UIDs stand")
@@ -176,5 +199,18 @@ impl Store {
     /// The connection that writes, for tests that need what no part of the program does.
     pub(crate) fn raw(&self) -> &SqlitePool {
         &self.write
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_log_has_its_size_before_the_first_commit_and_the_filler_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        assert!(std::fs::metadata(folder.path().join(FILE_OF_LOG)).unwrap().len() >= LOG_BYTES);
+        assert!(sqlx::query("SELECT * FROM filler").execute(&store.read).await.is_err());
     }
 }

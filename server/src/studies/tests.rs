@@ -197,7 +197,7 @@ async fn images_go_when_all_is_done_and_old_and_come_again_as_a_new_revision() {
 
     assert_eq!(scene.store(&object).await.unwrap(), Kept::New);
     assert_eq!(receiving(&scene).await[0].revision, 2);
-    assert_eq!(scene.kept(&object, 2).await, [object.bytes.clone()]);
+    assert_eq!(scene.kept(&object, 2).await, std::slice::from_ref(&object.bytes));
     assert_eq!(scene.store(&object.other()).await.unwrap(), Kept::Quarantined);
 }
 

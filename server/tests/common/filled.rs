@@ -82,6 +82,30 @@ pub(crate) fn fill(scene: &Scene, count: usize) -> Filled {
     })
 }
 
+/// Makes `times` as many of the studies and jobs that are there; the copies have no results.
+pub(crate) fn multiply(scene: &Scene, times: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let database = SqliteConnectOptions::new().filename(scene.path("data/foci.db"));
+    let copy = format!(
+        "CREATE TEMPORARY TABLE copy (n INTEGER);
+         WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {times} - 1) INSERT INTO copy SELECT n FROM c;
+         INSERT INTO study (study_uid, state, revision, planned, note, sender, lane, first_at, last_at, complete_at)
+         SELECT study_uid || '.' || n, state, revision, planned, note, sender, lane, first_at - n, last_at - n, complete_at - n
+         FROM study, copy;
+         INSERT INTO job (study_uid, revision, models_key, task, rule, lane, state, attempts, not_before, lease_until, reason,
+             summary, created_at, started_at, ended_at)
+         SELECT study_uid || '.' || n, revision, models_key, task, rule, lane, state, attempts, not_before, lease_until, reason,
+             summary, created_at, started_at, ended_at FROM job, copy;"
+    );
+    runtime.block_on(async {
+        let pool = SqlitePool::connect_with(database.busy_timeout(std::time::Duration::from_secs(60)))
+            .await
+            .unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(copy)).execute(&pool).await.unwrap();
+        pool.close().await;
+    });
+}
+
 async fn rows(pool: &SqlitePool, data: &Path, count: usize) -> Filled {
     let now: i64 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap();
     let mut filled = Filled { done: 0, failed: 0, dead: 0, queued: 0 };
@@ -220,7 +244,7 @@ fn summary(n: usize) -> String {
         _ => r#"{"liver_lesion":1}"#,
     };
     let largest = if n % 4 == 1 { "null".to_owned() } else { format!("{}.4", 6 + n % 20) };
-    let critical = usize::from(n % 4 == 0);
+    let critical = usize::from(n.is_multiple_of(4));
     format!(
         r#"{{"series_uid":"1.2.3","findings":{findings},"largest_mm":{largest},"critical":{critical},"warnings":["the first 2 of 214 slices are farther apart than the others and were left out"],"seconds":95.8}}"#
     )

@@ -14,10 +14,11 @@ use crate::common::Scene;
 
 /// The results of a small phantom, whose files are in the folder `study` of the scene.
 pub(crate) fn of_a_phantom(scene: &Scene) -> Vec<ResultObject> {
-    of(&scene.phantom(&[]))
+    of(&scene.phantom(&[]), 0)
 }
 
-fn of(study: &Path) -> Vec<ResultObject> {
+/// The results that the model number `model` has on the only series in the folder `study`.
+pub(crate) fn of(study: &Path, model: usize) -> Vec<ResultObject> {
     let scan = scan(&[study.to_path_buf()]).unwrap();
     let reading = scan.studies[0].series[0].read().unwrap();
     let equipment = Equipment {
@@ -30,7 +31,7 @@ fn of(study: &Path) -> Vec<ResultObject> {
         name: "test".to_owned(),
         version: "1".to_owned(),
         manufacturer: "Foci".to_owned(),
-        device_uid: Uid::derived(&["delivery test"]),
+        device_uid: Uid::derived(&["delivery test", &model.to_string()]),
         parameters: Vec::new(),
     }];
     let context = Context {

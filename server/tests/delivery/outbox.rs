@@ -181,3 +181,15 @@ fn text(object: &ResultObject, tag: &str) -> String {
     let found = object.object().element((number(0..4), number(4..8)).into()).unwrap();
     found.to_str().unwrap().trim_end_matches(['\0', ' ']).to_owned()
 }
+
+/// How many objects the node of the scene has of each sender.
+pub(crate) fn senders(scene: &Scene) -> Vec<(String, i64)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outbox = Outbox { runtime, data: scene.path("data") };
+    outbox.run(async |connection| {
+        sqlx::query_as("SELECT sender, COUNT(*) FROM instance GROUP BY sender ORDER BY sender")
+            .fetch_all(connection)
+            .await
+            .unwrap()
+    })
+}

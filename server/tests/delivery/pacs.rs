@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::common::node::wait_for;
-use crate::common::{Scene, peers, skip};
+use crate::common::{Scene, peers, skip, web};
 
 /// A port that nobody listens on.
 pub(crate) fn free_port() -> u16 {
@@ -71,18 +71,15 @@ pub(crate) const ORTHANC: &str = "/usr/sbin/Orthanc";
 
 /// Orthanc, and how to ask it over the web.
 pub(crate) struct Orthanc {
-    pub(crate) program: Program,
+    _program: Program,
     pub(crate) dicom: u16,
     http: u16,
 }
 
 impl Orthanc {
-    /// Starts it; it knows us as FOCI at port `foci` and as SINK at nowhere.
+    /// Starts it; it knows us as FOCI at port `foci`.
     pub(crate) fn start(scene: &Scene, foci: u16) -> Self {
-        Self::start_at(scene, foci, free_port(), free_port())
-    }
-
-    fn start_at(scene: &Scene, foci: u16, dicom: u16, http: u16) -> Self {
+        let (dicom, http) = (free_port(), free_port());
         let folder = scene.folder("orthanc");
         let config = serde_json::json!({
             "Name": "PACS",
@@ -107,9 +104,8 @@ impl Orthanc {
         let path = scene.path("orthanc.json");
         fs::write(&path, config.to_string()).unwrap();
         let program = Program::start(scene, "orthanc", Command::new(ORTHANC).arg(path));
-        let orthanc = Self { program: program.until_it_listens(dicom), dicom, http };
-        wait_for("Orthanc", || orthanc.try_get("/system"));
-        orthanc
+        let program = program.until_it_listens(dicom).until_it_listens(http);
+        Self { _program: program, dicom, http }
     }
 
     /// Where its DICOMweb service is.
@@ -117,40 +113,26 @@ impl Orthanc {
         format!("http://127.0.0.1:{}/dicom-web", self.http)
     }
 
-    /// Gives it the DICOM file `path`; the identifier by which it knows the instance.
-    pub(crate) fn upload(&self, path: &Path) -> String {
+    /// Gives it the DICOM file `path`.
+    pub(crate) fn upload(&self, path: &Path) {
         let body = fs::read(path).unwrap();
-        let answer = self.ask(&["--data-binary", "@-"], "/instances", &body).expect("Orthanc takes it");
-        serde_json::from_str::<serde_json::Value>(&answer).unwrap()["ID"].as_str().unwrap().to_owned()
+        let head = format!(
+            "POST /instances HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let answer = web::raw(self.http, &[head.as_bytes(), &body].concat());
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
     pub(crate) fn instances(&self) -> Vec<String> {
-        serde_json::from_str(&self.try_get("/instances").unwrap()).unwrap()
+        serde_json::from_value(web::get(self.http, "/instances").json()).unwrap()
     }
 
     /// The DICOM file of an instance, as it was received.
     pub(crate) fn file(&self, instance: &str, to: &Path) {
-        let url = format!("http://127.0.0.1:{}/instances/{instance}/file", self.http);
-        assert!(Command::new("curl").args(["-sf", "-o"]).arg(to).arg(url).status().unwrap().success());
-    }
-
-    fn try_get(&self, path: &str) -> Option<String> {
-        self.ask(&[], path, &[])
-    }
-
-    fn ask(&self, arguments: &[&str], path: &str, body: &[u8]) -> Option<String> {
-        use std::io::Write;
-        let mut curl = Command::new("curl")
-            .args(["-sf"])
-            .args(arguments)
-            .arg(format!("http://127.0.0.1:{}{path}", self.http))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        curl.stdin.take().unwrap().write_all(body).unwrap();
-        let output = curl.wait_with_output().unwrap();
-        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+        let answer = web::get(self.http, &format!("/instances/{instance}/file"));
+        assert_eq!(answer.status, 200);
+        fs::write(to, answer.body).unwrap();
     }
 }
 
@@ -194,4 +176,26 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
 /// Long enough for anything that must not happen to happen.
 pub(crate) fn a_while() {
     std::thread::sleep(Duration::from_millis(1500));
+}
+
+pub(crate) const DCMQRSCP: &str = "/usr/bin/dcmqrscp";
+
+/// dcmtk's archive with these files, which knows us as FOCI at port `foci`; and its port.
+pub(crate) fn dcmqrscp(scene: &Scene, foci: u16, content: &[PathBuf]) -> (Program, u16) {
+    let (folder, port) = (scene.folder("archive"), free_port());
+    let config = format!(
+        "NetworkTCPPort = {port}\nMaxPDUSize = 131072\nMaxAssociations = 16\n\
+         HostTable BEGIN\nfoci = (FOCI, 127.0.0.1, {foci})\nHostTable END\n\
+         VendorTable BEGIN\nVendorTable END\n\
+         AETable BEGIN\nPACS {} RW (200, 1024mb) ANY\nAETable END\n",
+        folder.display()
+    );
+    let path = scene.path("dcmqrscp.cfg");
+    fs::write(&path, config).unwrap();
+    let program = Program::start(scene, "dcmqrscp", Command::new(DCMQRSCP).arg("-c").arg(path));
+    let program = program.until_it_listens(port);
+    let mut send = Command::new("/usr/bin/storescu");
+    send.env("TCP_NODELAY", "1").args(["-aec", "PACS", "127.0.0.1", &port.to_string()]).args(content);
+    assert!(send.status().unwrap().success());
+    (program, port)
 }

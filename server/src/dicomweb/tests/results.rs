@@ -291,3 +291,16 @@ async fn what_several_jobs_made_is_listed_and_the_same_object_once() {
     let picture = made.iter().find(|made| made.sop_instance == *objects[0].sop_instance_uid()).unwrap();
     assert!(picture.file.starts_with("1-1"), "the first that was made is the one that was sent: {picture:?}");
 }
+
+#[tokio::test]
+async fn a_result_that_is_gone_from_the_disk_does_not_hide_the_others() {
+    let scene = Scene::new().await;
+    let objects = scene.analysed().await;
+    let made = scene.node.store.made(None).await.unwrap();
+    let picture = made.iter().find(|made| made.sop_instance == *objects[0].sop_instance_uid()).unwrap();
+    std::fs::remove_file(scene.node.config.data.join("results").join(&picture.file)).unwrap();
+    let found = search(&scene, "/instances").await;
+    assert_eq!(texts(&found, "00080018"), [objects[1].sop_instance_uid().as_str()]);
+    let path = format!("/studies/{}", scene.study);
+    assert_eq!(get(&scene, &path, RELATED_DICOM).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}

@@ -128,12 +128,14 @@ function tiles(status) {
   const failed = status.jobs.failed ?? 0;
   const dead = status.jobs.dead ?? 0;
   const disk = status.disk;
+  const troubled = status.peers.filter((peer) => peer.trouble).map((peer) => peer.name).join(', ');
   return [
     tile('queue', number(sum('queued')), t('waiting'), { kind: 'wide' }, [
       el('div', { class: 'lanes' }, heads, lanes),
       el('p', {}, [oldest >= 0 && t('oldest', span(oldest)), status.receiving > 0 && t('receivingNow', number(status.receiving))].filter(Boolean).join(' · ')),
     ]),
-    tile('deliveries', number(status.deliveries_waiting), t('waiting'), { kind: status.deliveries_failed || status.alerts_failed ? 'bad' : null }, [
+    tile('deliveries', number(status.deliveries_waiting), t('waiting'), { kind: status.deliveries_failed || status.alerts_failed ? 'bad' : troubled ? 'warn' : null }, [
+      troubled && el('p', { class: 'warn' }, t('inTrouble', troubled)),
       status.deliveries_failed > 0 && el('p', { class: 'bad' }, t('givenUp', number(status.deliveries_failed))),
       status.alerts_waiting > 0 && el('p', {}, t('alertsWaiting', number(status.alerts_waiting))),
       status.alerts_failed > 0 && el('p', { class: 'bad' }, t('alertsFailed', number(status.alerts_failed))),
@@ -247,6 +249,8 @@ function actions(job, study) {
   if (job && ['failed', 'dead', 'cancelled'].includes(job.state)) all.push(act('retry', `/api/jobs/${job.id}/retry`, t('retry')));
   if (job && ['queued', 'leased'].includes(job.state)) all.push(act('cancel', `/api/jobs/${job.id}/cancel`, t('cancel')));
   if (study.state === 'receiving' && !job) all.push(act('finish', `/api/studies/${study.study_uid}/complete`, t('finish')));
+  if (study.state === 'complete' && !job) all.push(act('plan', `/api/studies/${study.study_uid}/plan`, t('plan')));
+  if (study.state === 'ignored') all.push(act('plan', `/api/studies/${study.study_uid}/plan`, t('plan')));
   return all;
 }
 
@@ -279,7 +283,7 @@ function showStudy(uid, study) {
     el('div', { class: 'title' }, badge(study.state), el('h1', { class: 'mono' }, study.study_uid),
       el('span', { class: 'buttons' },
         el('button', { type: 'button', 'data-copy': study.study_uid }, t('copy')),
-        study.state === 'receiving' && study.job ? [] : actions(null, study))),
+        actions(null, study))),
     el('div', { class: 'card' }, el('dl', { class: 'facts' },
       fact('sender', study.sender), fact('lane', t(study.lane)), fact('revision', String(study.revision)),
       fact('images', t('series', images, number(study.series), bytes(study.bytes))),
@@ -365,7 +369,7 @@ function group(list, key) {
 
 // ---- what its reader does
 
-const SAID = { retry: 'retried', cancel: 'cancelledNow', finish: 'finished', sendAgain: 'sentAgain' };
+const SAID = { plan: 'planned', retry: 'retried', cancel: 'cancelledNow', finish: 'finished', plan: 'planned', sendAgain: 'sentAgain' };
 const SURE = { cancel: 'askCancel', finish: 'askFinish' };
 
 document.addEventListener('click', async (event) => {

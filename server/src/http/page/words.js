@@ -28,6 +28,7 @@ const words = {
   receivingNow: ['{0} receiving', '{0} 个接收中'],
   deliveries: ['Deliveries', '投递'],
   delivery: ['Delivery', '投递'],
+  inTrouble: ['trouble with {0}', '{0} 无法投递'],
   nothingWaits: ['nothing waits', '无等待'],
   givenUp: ['{0} refused or given up', '{0} 个被拒绝或放弃'],
   alerts: ['Alerts', '危急提醒'],
@@ -70,7 +71,7 @@ const words = {
 
   receiving: ['receiving', '接收中'],
   complete: ['complete', '已收齐'],
-  ignored: ['no rule', '无规则'],
+  ignored: ['not analysed', '不分析'],
   queued: ['queued', '排队中'],
   leased: ['running', '分析中'],
   done: ['done', '完成'],
@@ -102,7 +103,10 @@ const words = {
 
   retry: ['Retry', '重试'],
   cancel: ['Cancel', '取消'],
+  plan: ['Decide again', '重新判定'],
+  planned: ['Decided again, by the rules of today.', '已按当前规则重新判定。'],
   finish: ['Complete now', '立即收齐'],
+  plan: ['Decide again', '重新判定'],
   no: ['No', '否'],
   yes: ['Yes', '是'],
   askCancel: ['Cancel the analysis of this study?', '取消这个检查的分析？'],
@@ -113,6 +117,7 @@ const words = {
   retried: ['Queued again.', '已重新排队。'],
   cancelledNow: ['Cancelled.', '已取消。'],
   finished: ['Taken as complete.', '已视为收齐。'],
+  planned: ['It is decided again.', '正在重新判定。'],
   sentAgain: ['Will be sent again at once.', '将立即重新发送。'],
 
   back: ['All studies', '全部检查'],
