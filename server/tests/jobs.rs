@@ -214,3 +214,32 @@ fn a_worker_ends_when_nobody_is_left_to_ask_it() {
     let status = wait_for("its end", || worker.try_wait().unwrap());
     assert!(status.success(), "{status}");
 }
+
+#[test]
+fn a_critical_finding_is_to_be_told_in_uids_and_numbers() {
+    let scene = Scene::new();
+    let studies = [study(1), study(2)];
+    mishaps(&scene, [(&studies[1], "critical")]);
+    let alert = "[alert]\nurl = \"http://127.0.0.1:9/nobody\"";
+    let config = queue::config(&scene, 1, "", "workers = 1\nemergency_workers = 0", alert);
+    let node = Node::start(&scene, &config);
+    let database = Database::open(&scene);
+    for study in &studies {
+        send(node.dicom, "CT", study);
+        wait_until(&database, study, "it is analysed", state("done"));
+    }
+    let [body] = &database.texts("SELECT body FROM alert")[..] else { panic!("one of the two is critical") };
+    let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let body = body.as_object_mut().unwrap();
+    assert_eq!(body.remove("study_uid").unwrap(), studies[1].uid.as_str());
+    let job = database.number("SELECT id FROM job ORDER BY id DESC LIMIT 1");
+    assert_eq!(body.remove("job").unwrap(), job);
+    let time = body.remove("time").unwrap();
+    assert!(chrono::DateTime::parse_from_rfc3339(time.as_str().unwrap()).is_ok(), "{time}");
+    let series = body.remove("series_uid").unwrap();
+    assert!(dicom_io::Uid::parse(series.as_str().unwrap()).is_ok(), "{series}");
+    let rest =
+        serde_json::json!({ "finding": 1, "kind": "lung_nodule", "side": "left", "long_axis_mm": 31.5 });
+    assert_eq!(body, rest.as_object().unwrap());
+    node.stop();
+}

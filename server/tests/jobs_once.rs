@@ -97,15 +97,15 @@ fn each_study_has_one_report_at_the_pacs_whatever_is_killed() {
     node.stop();
 
     let kept = pacs.kept();
-    let again = database.number("SELECT count(*) FROM job WHERE attempts > 1");
+    let cut_short = database.number("SELECT sum(attempts - 1) FROM job");
     println!(
-        "{count} studies, {workers_killed} workers and {nodes_killed} nodes killed in the middle of {again} \
-         analyses, {} restarts of the PACS: {} reports, sent {} times",
+        "{count} studies, {workers_killed} workers and {nodes_killed} nodes killed, {cut_short} tries cut short, {} restarts \
+         of the PACS: {} reports, sent {} times",
         restarts + 1,
         kept.len(),
         pacs.came()
     );
-    assert!(again >= kills as i64 / 4, "most were killed while they waited for work");
+    assert!(cut_short >= kills as i64 / 2, "most were killed while they waited for work");
     assert_eq!(database.jobs().len(), count, "one job for each study");
     assert_eq!(kept.len(), count, "one report for each study");
     assert!(pacs.came() > count, "the PACS has kept some and not said so: they must come again");

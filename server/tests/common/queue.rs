@@ -264,7 +264,7 @@ impl Pacs {
                             let mut kept = kept.lock().unwrap();
                             kept.entry(instance.to_string()).or_default().push(hash);
                             let came: usize = kept.values().map(Vec::len).sum();
-                            if came % SILENT == 0 || closed.load(Ordering::SeqCst) {
+                            if came.is_multiple_of(SILENT) || closed.load(Ordering::SeqCst) {
                                 return;
                             }
                         }
