@@ -100,8 +100,13 @@ pub fn analyze(
 
     (tools.progress)(Step { what: "measuring", done: 0, total: 1 });
     let spacing = reading.volume.geometry.spacing();
-    let findings = findings(reading, lesions);
-    let warnings: Vec<String> = reading.warnings.iter().map(ToString::to_string).chain(odd).collect();
+    let (findings, immeasurable) = findings(reading, lesions);
+    let mut warnings: Vec<String> = reading.warnings.iter().map(ToString::to_string).chain(odd).collect();
+    if immeasurable > 0 {
+        warnings.push(format!(
+            "{immeasurable} candidates were left out: they fill one voxel of a slice, too little to measure"
+        ));
+    }
     let modality = reading.source.modality();
     let facts = Facts {
         modality: &modality,
@@ -379,12 +384,16 @@ struct WholeLiver {
     shape: [usize; 3],
 }
 
-/// The lesions measured, put in order and numbered.
-fn findings(reading: &Reading, lesions: Vec<Lesion>) -> Vec<Finding> {
+/// The lesions measured, put in order and numbered; and how many have no size that could be measured: on coarse
+/// images a candidate can come down to single voxels, and a lesion of 0.0 mm is none.
+fn findings(reading: &Reading, lesions: Vec<Lesion>) -> (Vec<Finding>, usize) {
+    let candidates = lesions.len();
     let mut measured: Vec<_> = lesions
         .into_iter()
         .filter_map(|lesion| measure(&reading.volume, &lesion.mask).map(|numbers| (lesion, numbers)))
+        .filter(|(_, numbers)| numbers.long_axis_mm > 0.0)
         .collect();
+    let immeasurable = candidates - measured.len();
     measured.sort_by(|(a, x), (b, y)| {
         let organ = |lesion: &Lesion| lesion.site.organ as usize;
         organ(a).cmp(&organ(b)).then(y.long_axis_mm.total_cmp(&x.long_axis_mm))
@@ -406,7 +415,7 @@ fn findings(reading: &Reading, lesions: Vec<Lesion>) -> Vec<Finding> {
             mask: lesion.mask,
         }
     };
-    (1..).zip(measured).map(number).collect()
+    ((1..).zip(measured).map(number).collect(), immeasurable)
 }
 
 impl ModelRun {

@@ -30,6 +30,11 @@ const PIECE: usize = 256 << 10;
 /// And at least so many while the disk has nothing else to do with the object.
 const SMALL_PIECE: usize = 64 << 10;
 
+/// Up to here an object is written where it is received: that only copies it into the system's memory, which
+/// is quicker than waking another thread for each piece. What is larger is written by other threads, since
+/// the system may stop a writer that is far ahead of the disk.
+const WRITTEN_HERE: u64 = 4 << 20;
+
 /// Where an object came from: the name of a configured peer, `stow` or `pull`; never the sender's text.
 #[derive(Debug, Clone)]
 pub(crate) struct Sender {
@@ -113,7 +118,9 @@ struct Body {
     received: u64,
     /// What is not yet given to the disk.
     piece: Vec<u8>,
-    /// What is; the piece that was written last comes back with it, to be filled again.
+    /// What is, while no other thread writes it.
+    draft: Option<Draft>,
+    /// What is, while another does; the piece that was written last comes back with it, to be filled again.
     writing: Option<JoinHandle<Written>>,
 }
 
@@ -258,6 +265,7 @@ impl Body {
             hash: Sha256::new(),
             received: 0,
             piece: Vec::new(),
+            draft: None,
             writing: None,
         }
     }
@@ -272,6 +280,9 @@ impl Body {
             passing.pass(bytes);
         }
         self.hash.update(bytes);
+        if self.received <= WRITTEN_HERE {
+            return self.write_here(desk, bytes);
+        }
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.piece.len()));
             if self.piece.capacity() == 0 {
@@ -287,10 +298,25 @@ impl Body {
         Ok(())
     }
 
+    /// Writes what there is, unless it is little.
+    fn write_here(&mut self, desk: &Desk, bytes: &[u8]) -> Result<(), Refused> {
+        if self.piece.len() + bytes.len() < SMALL_PIECE {
+            self.piece.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let draft = match &mut self.draft {
+            Some(draft) => draft,
+            none => none.insert(Draft::begin(desk, &self.announced)?),
+        };
+        draft.part.append(&self.piece).and_then(|()| draft.part.append(bytes)).map_err(disk)?;
+        self.piece.clear();
+        Ok(())
+    }
+
     /// Gives the piece to the disk, once that has done with the one before.
     async fn give(&mut self, desk: &Arc<Desk>) -> Result<(), Refused> {
         let (mut draft, empty) = match self.writing.take() {
-            None => (None, Vec::new()),
+            None => (self.draft.take(), Vec::new()),
             Some(writing) => {
                 let (draft, empty) = writing.await.map_err(storage)??;
                 (Some(draft), empty)
@@ -319,14 +345,14 @@ impl Body {
         sender: Sender,
         study: Option<Uid>,
     ) -> Result<(Announced, Kept), Refused> {
-        let Self { announced, passing, hash, piece, writing, .. } = self;
+        let Self { announced, passing, hash, piece, draft, writing, .. } = self;
         let identity = match passing {
             Some(passing) => Some(announced.check(passing.end().map_err(malformed)?)?),
             None => None,
         };
         let draft = match writing {
             Some(writing) => Some(writing.await.map_err(storage)??.0),
-            None => None,
+            None => draft,
         };
         let _only = desk.only(&announced.sop_instance_uid).await;
         let _no_removal = desk.node.archive.removal.clone().read_owned().await;

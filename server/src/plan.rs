@@ -291,7 +291,7 @@ mod tests {
         let mut failures = Failures::default();
         let (study, start) = (Uid::parse("1.2.3").unwrap(), Instant::now());
         assert_eq!(failures.add(study.clone(), start), FIRST_WAIT);
-        assert_eq!(failures.waiting(start), [study.clone()]);
+        assert_eq!(failures.waiting(start), std::slice::from_ref(&study));
         assert!(failures.waiting(start + FIRST_WAIT).is_empty());
         assert_eq!(failures.add(study.clone(), start), 2 * FIRST_WAIT);
         for _ in 0..20 {
