@@ -76,7 +76,7 @@ listen = "127.0.0.1:11112"
 listen = "127.0.0.1:8080"
 
 [studies]
-stable_s = 2
+stable_s = 9
 minimum_free_mb = 64
 
 [delivery]
@@ -89,6 +89,7 @@ addresses = ["127.0.0.1"]
 host = "127.0.0.1"
 port = 4242
 commitment = true
+counts = true
 
 [[dicomweb]]
 name = "pacs-web"
@@ -211,6 +212,9 @@ def dimse(orthanc):
     known, counts = results(stored, study)
     assert counts["SR"] == 1 and counts["SEG"] == 1 and counts["OT"] >= 1, counts
     assert states(known) == {"committed": len(deliveries(known))}, states(known)
+    # It was not waited for: the PACS was asked how many there are.
+    told = [event["detail"] for event in known["events"] if event["what"] == "complete"]
+    assert told == ["revision 1: all 140 instances came"], told
     fetch(stored, OUT / "returned")
     say("dimse", study=study, in_pacs=counts, deliveries=states(known), sent_s=round(sent, 2))
 

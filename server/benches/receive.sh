@@ -56,8 +56,11 @@ cat > "$work/orthanc.json" <<JSON
 JSON
 
 start() {
-    rm -rf "$work/sink"
-    mkdir "$work/sink"
+    # Nothing is removed between runs: a file system that has just removed many files is slow in making new ones,
+    # and whoever comes next would pay for it.
+    rm -f "$work/sink"
+    mkdir "$work/sink-$1-$run"
+    ln -s "$work/sink-$1-$run" "$work/sink"
     case "$1" in
         foci) "$foci" serve --config "$work/foci.toml" > /dev/null 2> "$work/log" & ;;
         storescp) /usr/bin/storescp -aet SINK -od "$work/sink" +xa -pdu 131072 11112 > "$work/log" 2>&1 & ;;

@@ -213,7 +213,8 @@ impl Incoming {
     /// Takes the object as complete: returns when it is safe.
     pub(crate) async fn finish(self) -> Result<(Announced, Kept), Refused> {
         let (desk, sender, begun) = (self.desk.clone(), self.sender.clone(), self.begun);
-        let refused = |refused| report(refused, &sender);
+        let uid = self.announced().map(|announced| announced.sop_instance_uid.clone());
+        let refused = |refused| report(refused, &sender, uid.as_ref());
         let body = match self.stage {
             Stage::Body(body) => body,
             Stage::Head(_) => return Err(refused(Refused::Malformed(Unsound::NotDicom.to_string()))),
@@ -253,7 +254,7 @@ impl Incoming {
     }
 
     fn refused(&self, refused: Refused) -> Refused {
-        report(refused, &self.sender)
+        report(refused, &self.sender, self.announced().map(|announced| &announced.sop_instance_uid))
     }
 }
 
@@ -600,14 +601,15 @@ impl Refused {
     }
 }
 
-/// Counts a refusal, and logs the one for which the operator is needed.
-fn report(refused: Refused, sender: &Sender) -> Refused {
+/// Counts and logs a refusal.
+fn report(refused: Refused, sender: &Sender, uid: Option<&Uid>) -> Refused {
     metrics::counter!("foci_instances_refused_total", "reason" => refused.name()).increment(1);
+    let uid = uid.map_or("unknown", Uid::as_str);
     match &refused {
-        Refused::Storage(why) => error!(peer = sender.name, "an object cannot be kept: {why:#}"),
+        Refused::Storage(why) => error!(peer = sender.name, uid, "an object cannot be kept: {why:#}"),
         // The archive says once that the disk is full.
         Refused::Full => {}
-        other => warn!(peer = sender.name, "refused: {other}"),
+        other => warn!(peer = sender.name, uid, "object refused: {other}"),
     }
     refused
 }
