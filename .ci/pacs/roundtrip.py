@@ -203,8 +203,8 @@ def dimse(orthanc):
     began = time.monotonic()
     ask(f"{PACS}/modalities/foci/store", [stored])
     sent = time.monotonic() - began
-    # The study is here: the PACS may go.
-    wait("the study", lambda: ask(f"{NODE}/api/studies/{study}"))
+    # The study is here, and the PACS was asked how many instances there are: it may go.
+    wait("the job", lambda: ask(f"{NODE}/api/studies/{study}")["jobs"])
     orthanc.kill()
     orthanc.wait()
     wait("the analysis", lambda: any(j["state"] == "done" for j in ask(f"{NODE}/api/studies/{study}")["jobs"]))
