@@ -30,16 +30,19 @@ struct Call {
 /// The calls that `strace -f -ttt -T -y` has noted in `trace`.
 fn calls(trace: &Path) -> Vec<Call> {
     let text = String::from_utf8_lossy(&std::fs::read(trace).unwrap()).into_owned();
-    let mut open: HashMap<String, (String, f64)> = HashMap::new();
+    parse(&text)
+}
+
+fn parse(text: &str) -> Vec<Call> {
+    let mut open: HashMap<&str, (String, f64)> = HashMap::new();
     let mut calls = Vec::new();
     for line in text.lines() {
-        let mut words = line.splitn(3, ' ').map(str::trim);
-        let (Some(thread), Some(time), Some(rest)) = (words.next(), words.next(), words.next()) else {
-            continue;
-        };
+        // Thread numbers of under five digits are padded with blanks.
+        let (thread, rest) = line.trim_start().split_once(' ').unwrap_or_default();
+        let (time, rest) = rest.trim_start().split_once(' ').unwrap_or_default();
         let (Ok(time), rest) = (time.parse::<f64>(), rest.trim_start()) else { continue };
         let (begun, began, ended) = if let Some(begun) = rest.strip_suffix("<unfinished ...>") {
-            open.insert(thread.to_owned(), (begun.to_owned(), time));
+            open.insert(thread, (begun.to_owned(), time));
             continue;
         } else if let Some(resumed) = rest.strip_prefix("<... ") {
             let Some((begun, began)) = open.remove(thread) else { continue };
@@ -100,6 +103,25 @@ fn violation(calls: &[Call], uid: &str) -> Option<&'static str> {
         Some(log) if log.ended > answer.began => Some("it was answered before the database was safe"),
         Some(_) => None,
     }
+}
+
+/// A machine that has just started gives small numbers, and strace pads them to five digits.
+#[test]
+fn calls_of_threads_with_small_numbers_are_read() {
+    let trace = "4337  17.25 fsync(7</data/a.part>) = 0 <0.5>\n\
+                 98    18.00 write(8</data/b.part>, \"x\", 1 <unfinished ...>\n\
+                 10234 18.50 fsync(9</data> <unfinished ...>\n\
+                 98    19.00 <... write resumed>) = 1 <1.0>\n\
+                 10234 20.00 <... fsync resumed>) = 0 <1.5>\n";
+    let read = parse(trace);
+    let read: Vec<_> =
+        read.iter().map(|call| (call.name.as_str(), path(call), call.began, call.ended)).collect();
+    let expected = [
+        ("fsync", "/data/a.part", 17.25, 17.75),
+        ("write", "/data/b.part", 18.0, 19.0),
+        ("fsync", "/data", 18.5, 20.0),
+    ];
+    assert_eq!(read, expected);
 }
 
 #[test]
