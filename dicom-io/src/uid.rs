@@ -9,9 +9,23 @@ use uuid::Uuid;
 /// Safe as part of a file name, a URL path or a log line, because nothing else fits in.
 ///
 /// Source: DICOM PS3.5 9.1.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Uid(String);
+
+impl TryFrom<String> for Uid {
+    type Error = NotAUid;
+
+    fn try_from(text: String) -> Result<Self, NotAUid> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Uid> for String {
+    fn from(uid: Uid) -> Self {
+        uid.0
+    }
+}
 
 /// A text that is no UID. It does not repeat the text, which may be anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -8,6 +8,7 @@ use ndarray::{Array3, ArrayView3, Zip, s};
 use crate::error::Error;
 use crate::finding::{Finding, Kind, Mask, Organ, Site};
 use crate::grid::{Bounds, Grid};
+use crate::guideline::Advised;
 use crate::liver;
 use crate::lung::{self, Lungs};
 use crate::measure::measure;
@@ -15,6 +16,7 @@ use crate::narrative::{Facts, Language, Narrative};
 use crate::part::bounding_box;
 use crate::prepare::{Prepared, prepare};
 use crate::report::{Examined, ModelRun, Provenance, Report, SCHEMA_VERSION};
+use crate::write::Writing;
 
 /// Said in every report.
 pub const INTENDED_USE: &str =
@@ -108,18 +110,21 @@ pub fn analyze(
         ));
     }
     let modality = reading.source.modality();
+    let advised = Advised::default();
     let facts = Facts {
         modality: &modality,
         slices: reading.slices.len(),
         spacing_mm: spacing.to_array(),
         findings: &findings,
         examined: &examined,
+        compared: None,
+        advised: &advised,
         warnings: &warnings,
     };
     let narrative = Narrative::template(language, &facts);
     Ok(Report {
         schema_version: SCHEMA_VERSION,
-        intended_use: INTENDED_USE,
+        intended_use: INTENDED_USE.into(),
         study_uid: reading.source.study_uid().clone(),
         series_uid: reading.source.series_uid().clone(),
         modality,
@@ -127,12 +132,15 @@ pub fn analyze(
         spacing_mm: spacing.to_array(),
         findings,
         examined,
+        compared: None,
+        advised,
         narrative,
         warnings,
         provenance: Provenance {
             foci_version: tools.foci_version.clone(),
             runtime: tools.runtime.clone(),
             models,
+            writing: Writing::default(),
         },
     })
 }
@@ -410,6 +418,8 @@ fn findings(reading: &Reading, lesions: Vec<Lesion>) -> (Vec<Finding>, usize) {
             model: lesion.model.name.clone(),
             sop_instance_uid: reading.slices[measurements.slice].sop_instance_uid.clone(),
             tracking_uid: Uid::derived(&["tracking", series, &lesion.model.weights.sha256, &place]),
+            density: None,
+            change: None,
             critical: lesion.model.is_critical(measurements.long_axis_mm),
             measurements,
             mask: lesion.mask,

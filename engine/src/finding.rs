@@ -2,10 +2,12 @@
 
 use dicom_io::{Lps, Uid};
 use ndarray::Array3;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::track::Change;
 
 /// What kind of lesion a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A rounded opacity in the lung.
@@ -15,7 +17,7 @@ pub enum Kind {
 }
 
 /// The organ in which a finding lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Organ {
     /// Either lung.
@@ -24,8 +26,20 @@ pub enum Organ {
     Liver,
 }
 
+/// What a lung lesion looks like on CT (Fleischner glossary).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Density {
+    /// Hides the vessels within it.
+    Solid,
+    /// Ground glass with a solid part.
+    PartSolid,
+    /// Hazy; vessels within it stay visible.
+    GroundGlass,
+}
+
 /// A side of the patient, not of the picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The patient's left.
@@ -35,7 +49,7 @@ pub enum Side {
 }
 
 /// Where a finding lies, as far as the image honestly tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
     /// The organ.
     pub organ: Organ,
@@ -44,7 +58,7 @@ pub struct Site {
 }
 
 /// The voxels of one lesion: a box of the source volume.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mask {
     /// The first slice, row and column of the box in the source volume.
     pub corner: [usize; 3],
@@ -53,7 +67,7 @@ pub struct Mask {
 }
 
 /// What was measured of one lesion, on the voxels of the source series.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measurements {
     /// The centre of gravity of the lesion's voxels.
     pub centre_lps_mm: Lps,
@@ -86,7 +100,7 @@ pub struct Measurements {
 }
 
 /// One lesion: what it is, where it lies, how large it is, and how sure the network was.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// 1 for the first finding of the report, in the order of the report.
     pub number: usize,
@@ -96,6 +110,10 @@ pub struct Finding {
     pub site: Site,
     /// How it was measured.
     pub measurements: Measurements,
+    /// Of a lung nodule, where the voxels tell.
+    pub density: Option<Density>,
+    /// How it differs from the same lesion in the prior; `None` without a prior.
+    pub change: Option<Change>,
     /// The network's score in 0..1. It is no probability of disease: it has not been calibrated.
     pub confidence: f64,
     /// The name of the model that found it, as on its card.

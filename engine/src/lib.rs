@@ -3,10 +3,13 @@
 //! Pure: no files, network, clock or task. What is read and written is the server's business.
 
 mod analyze;
+pub mod check;
 pub mod choose;
 mod error;
+pub mod evidence;
 pub mod finding;
 mod grid;
+pub mod guideline;
 pub mod key_image;
 mod liver;
 mod lung;
@@ -15,11 +18,15 @@ pub mod narrative;
 mod outline;
 mod part;
 mod prepare;
+pub mod qc;
 pub mod report;
 pub mod structured;
+pub mod track;
+pub mod write;
 
 pub use analyze::{INTENDED_USE, Step, Tools, analyze};
 pub use error::Error;
-pub use finding::{Finding, Kind, Mask, Measurements, Organ, Side, Site};
+pub use evidence::Evidence;
+pub use finding::{Density, Finding, Kind, Mask, Measurements, Organ, Side, Site};
 pub use narrative::{Language, Narrative};
 pub use report::Report;

@@ -23,13 +23,15 @@ mod phrase;
 pub mod rounded;
 mod template;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
+use crate::guideline::Advised;
 use crate::report::Examined;
+use crate::track::Compared;
 
 /// The language of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Language {
     /// Chinese as written in the People's Republic of China.
     #[serde(rename = "zh-CN")]
@@ -40,7 +42,7 @@ pub enum Language {
 }
 
 /// The words of a report.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Narrative {
     /// The language.
     pub language: Language,
@@ -48,25 +50,38 @@ pub struct Narrative {
     pub findings: Vec<Sentence>,
     /// 诊断意见 / Impression.
     pub impression: Vec<Sentence>,
+    /// 建议 / Recommendation: what the guideline advises; empty where it advises nothing.
+    pub recommendation: Vec<Sentence>,
+    /// The same in plain words for the patient, always the template's.
+    pub patient_version: Vec<String>,
+    /// One line for a worklist.
+    pub worklist: String,
 }
 
 /// One sentence and the findings (by number) it speaks of.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sentence {
     /// The words.
     pub text: String,
     /// The numbers of the findings that support it; empty for a sentence about the whole examination.
     pub evidence: Vec<usize>,
+    /// The rules (by id) that advise it; only in the recommendation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
     /// Who wrote it.
     pub author: Author,
 }
 
 /// Who wrote a sentence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Author {
     /// The deterministic template.
     Template,
+    /// A language model, and the sentence passed the check.
+    Model,
+    /// A person.
+    Human,
 }
 
 /// All that words may speak of: the parts of a [`Report`](crate::Report) that come before its words.
@@ -82,6 +97,10 @@ pub struct Facts<'a> {
     pub findings: &'a [Finding],
     /// What was looked for, and with what result.
     pub examined: &'a [Examined],
+    /// What this examination was compared with.
+    pub compared: Option<&'a Compared>,
+    /// What the guideline says of the findings.
+    pub advised: &'a Advised,
     /// What was odd about the input or the run, in plain English.
     pub warnings: &'a [String],
 }

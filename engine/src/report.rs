@@ -1,22 +1,27 @@
 //! The report of one series: findings, words, warnings, and where all of it came from.
 
+use std::borrow::Cow;
+
 use dicom_io::Uid;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, Kind, Organ};
+use crate::guideline::Advised;
 use crate::narrative::Narrative;
+use crate::track::Compared;
+use crate::write::Writing;
 
 /// The version of the layout of `findings.json`. A new field does not change it; a changed or removed
 /// one does. See `docs/findings-schema.md`.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Everything that Foci says about one series.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// See [`SCHEMA_VERSION`].
     pub schema_version: u32,
     /// Says to every reader, human or not, that this is research software.
-    pub intended_use: &'static str,
+    pub intended_use: Cow<'static, str>,
     /// The study read.
     pub study_uid: Uid,
     /// The series read.
@@ -31,6 +36,10 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was looked for, and with what result.
     pub examined: Vec<Examined>,
+    /// The examination that this one was compared with.
+    pub compared: Option<Compared>,
+    /// What the guideline says of the findings.
+    pub advised: Advised,
     /// The words.
     pub narrative: Narrative,
     /// What was odd about the input or the run, in plain English.
@@ -40,7 +49,7 @@ pub struct Report {
 }
 
 /// One organ that was looked at.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Examined {
     /// The organ.
     pub organ: Organ,
@@ -55,7 +64,7 @@ pub struct Examined {
 }
 
 /// Where a report came from.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The version of Foci.
     pub foci_version: String,
@@ -63,10 +72,12 @@ pub struct Provenance {
     pub runtime: String,
     /// The networks that ran.
     pub models: Vec<ModelRun>,
+    /// How the words came to be.
+    pub writing: Writing,
 }
 
 /// One network as it was run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelRun {
     /// The name on its card.
     pub name: String,

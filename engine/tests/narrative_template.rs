@@ -1,6 +1,7 @@
 //! The words of the template, as a radiologist would read them.
 
 use dicom_io::{Lps, Uid};
+use engine::guideline::Advised;
 use engine::narrative::Facts;
 use engine::report::Examined;
 use engine::{Finding, Kind, Language, Mask, Measurements, Narrative, Organ, Side, Site};
@@ -45,6 +46,8 @@ fn finding(
         model: "lung-nodule".into(),
         sop_instance_uid: Uid::parse("1.2.3").unwrap(),
         tracking_uid: Uid::parse("1.2.4").unwrap(),
+        density: None,
+        change: None,
         critical: false,
         mask: Mask { corner: [0; 3], voxels: Array3::from_elem((1, 1, 1), true) },
     }
@@ -60,8 +63,16 @@ fn examined(organ: Organ, organ_found: bool, organ_volume_ml: Option<f64>) -> Ex
 
 /// What the template says of these facts in a CT of 133 slices 2.5 mm apart.
 fn words(language: Language, modality: &str, findings: &[Finding], examined: &[Examined]) -> String {
-    let facts =
-        Facts { modality, slices: 133, spacing_mm: [0.703, 0.703, 2.5], findings, examined, warnings: &[] };
+    let facts = Facts {
+        modality,
+        slices: 133,
+        spacing_mm: [0.703, 0.703, 2.5],
+        findings,
+        examined,
+        compared: None,
+        advised: &Advised::default(),
+        warnings: &[],
+    };
     Narrative::template(language, &facts).text()
 }
 
@@ -195,6 +206,8 @@ fn warnings_are_quoted_and_the_sixth_is_counted() {
         spacing_mm: [1.0, 1.0, 1.0],
         findings: &[],
         examined: &[],
+        compared: None,
+        advised: &Advised::default(),
         warnings: &warnings,
     };
     let text = Narrative::template(Language::English, &facts).text();
@@ -273,6 +286,8 @@ proptest! {
             spacing_mm: [0.7, 0.7, 2.5],
             findings: &findings,
             examined: &examined,
+            compared: None,
+            advised: &Advised::default(),
             warnings: &[],
         };
         let language = if chinese { Language::Chinese } else { Language::English };

@@ -28,6 +28,8 @@ mod phantom;
 mod plan;
 mod progress;
 mod pull;
+mod qc;
+mod report;
 mod results;
 mod rules;
 mod serve;
@@ -67,6 +69,8 @@ enum Command {
     Check(check::Check),
     Serve(serve::Serve),
     Pull(pull::Pull),
+    Report(report::Report),
+    Qc(qc::Qc),
     #[command(hide = true)]
     Worker(worker::Worker),
 }
@@ -82,6 +86,8 @@ fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Pull(command) => command.run(),
+        Command::Report(command) => command.run(),
+        Command::Qc(command) => command.run(),
         Command::Worker(command) => command.run(),
     };
     match done {

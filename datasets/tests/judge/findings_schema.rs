@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use dicom_io::Uid;
+use engine::guideline::Advised;
 use engine::narrative::{Author, Sentence};
 use engine::report::{Examined, ModelRun, Provenance, SCHEMA_VERSION};
+use engine::write::Writing;
 use engine::{Kind, Language, Narrative, Organ, Report};
 use serde_json::Value;
 
@@ -15,8 +17,12 @@ const WORDS: &str = include_str!("../../../docs/findings-schema.md");
 
 /// A report that has something of everything.
 fn report() -> Value {
-    let sentence =
-        |text: &str| Sentence { text: text.to_owned(), evidence: vec![1], author: Author::Template };
+    let sentence = |text: &str| Sentence {
+        text: text.to_owned(),
+        evidence: vec![1],
+        rules: Vec::new(),
+        author: Author::Template,
+    };
     let examined = |organ, kind, volume: Option<f64>| Examined {
         organ,
         kind,
@@ -26,7 +32,7 @@ fn report() -> Value {
     };
     let report = Report {
         schema_version: SCHEMA_VERSION,
-        intended_use: "research",
+        intended_use: "research".into(),
         study_uid: Uid::derived(&["study"]),
         series_uid: Uid::derived(&["series"]),
         modality: "CT".to_owned(),
@@ -44,7 +50,12 @@ fn report() -> Value {
             language: Language::Chinese,
             findings: vec![sentence("one")],
             impression: vec![sentence("two")],
+            recommendation: Vec::new(),
+            patient_version: Vec::new(),
+            worklist: String::new(),
         },
+        compared: None,
+        advised: Advised::default(),
         warnings: vec!["odd".to_owned()],
         provenance: Provenance {
             foci_version: "0.1.0".to_owned(),
@@ -56,6 +67,7 @@ fn report() -> Value {
                 device_uid: Uid::derived(&["device"]),
                 parameters: vec!["threshold=0.5".to_owned()],
             }],
+            writing: Writing::default(),
         },
     };
     serde_json::to_value(report).unwrap()

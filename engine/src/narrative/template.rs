@@ -41,7 +41,14 @@ pub(super) fn narrative(language: Language, facts: &Facts<'_>) -> Narrative {
         impression.push(sentence(phrase::nothing_assessed(language), &[]));
     }
     impression.push(sentence(phrase::disclaimer(language), &[]));
-    Narrative { language, findings, impression }
+    Narrative {
+        language,
+        findings,
+        impression,
+        recommendation: Vec::new(),
+        patient_version: Vec::new(),
+        worklist: String::new(),
+    }
 }
 
 /// What was looked for, in the order of the report. Two models that look for the same share a topic.
@@ -105,6 +112,7 @@ fn sentence(text: impl Into<String>, about: &[&Finding]) -> Sentence {
     Sentence {
         text: text.into(),
         evidence: about.iter().map(|f| f.number).collect(),
+        rules: Vec::new(),
         author: Author::Template,
     }
 }

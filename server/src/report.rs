@@ -1,0 +1,38 @@
+//! `foci report`: the words of an analysed study, written anew, changed, signed or printed.
+
+mod amend;
+mod pdf;
+mod sign;
+mod write;
+
+use anyhow::Result;
+
+/// Write, change, sign or print the words of an analysed study
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Report {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    write: Option<write::Write>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Amend(amend::Amend),
+    Sign(sign::Sign),
+    Pdf(pdf::Pdf),
+}
+
+impl Report {
+    pub(crate) fn run(self) -> Result<()> {
+        match (self.command, self.write) {
+            (Some(Command::Amend(command)), _) => command.run(),
+            (Some(Command::Sign(command)), _) => command.run(),
+            (Some(Command::Pdf(command)), _) => command.run(),
+            (None, Some(write)) => write.run(),
+            (None, None) => anyhow::bail!("name a folder of results; see `foci report --help`"),
+        }
+    }
+}
