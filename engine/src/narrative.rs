@@ -129,6 +129,16 @@ impl Narrative {
     }
 }
 
+/// Sentences of the template that say nothing of the patient, so that the checker takes them as they stand.
+pub(crate) fn fixed_phrases(language: Language) -> [&'static str; 4] {
+    [
+        phrase::scores(language),
+        phrase::scope(language),
+        phrase::nothing_assessed(language),
+        phrase::disclaimer(language),
+    ]
+}
+
 impl Language {
     /// What the section of what was seen is called.
     pub fn findings_heading(self) -> &'static str {
