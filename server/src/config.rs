@@ -9,6 +9,8 @@ mod example;
 mod parse;
 mod sense;
 
+pub(crate) use sense::url_faults;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +20,8 @@ use std::time::Duration;
 use dicom_io::Attribute;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
+
+use crate::llm;
 
 /// Senders that are no peers: what came by STOW-RS, and what was pulled.
 const OTHER_SENDERS: [&str; 2] = ["stow", "pull"];
@@ -49,6 +53,8 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) rule: Vec<Rule>,
     pub(crate) alert: Option<Alert>,
+    /// The language model that writes; `None`: the template does.
+    pub(crate) llm: Option<llm::Settings>,
 }
 
 /// Our own DICOM node.
@@ -368,8 +374,9 @@ impl Config {
             self.dicom.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.trusted]);
         let webs = self.dicomweb.iter_mut().flat_map(|web| [&mut web.token_file, &mut web.trusted]);
         let tokens = [&mut self.http.token_file].into_iter().chain(webs);
-        let tokens = tokens.chain(self.alert.iter_mut().map(|alert| &mut alert.token_file)).flatten();
-        [&mut self.data].into_iter().chain(tls).chain(tokens)
+        let tokens = tokens.chain(self.alert.iter_mut().map(|alert| &mut alert.token_file));
+        let llm = self.llm.iter_mut().flat_map(|llm| [&mut llm.key_file, &mut llm.trusted]);
+        [&mut self.data].into_iter().chain(tls).chain(tokens.chain(llm).flatten())
     }
 
     /// Whether studies can come from `name`.

@@ -13,6 +13,7 @@ use crate::dicomweb::client;
 use crate::dimse::scu;
 use crate::dimse::tls::Identity;
 use crate::http;
+use crate::llm::Model;
 use crate::node::Node;
 use crate::store::Store;
 
@@ -149,6 +150,9 @@ fn files(config: &Config, lines: &mut Lines) -> Result<()> {
             Err(error) => lines.wrong("alert.token_file", format!("{error:#}"))?,
         }
     }
+    if let Some(Err(error)) = config.llm.as_ref().map(Model::new) {
+        lines.wrong("llm", format!("{error:#}"))?;
+    }
     Ok(())
 }
 
@@ -176,6 +180,19 @@ async fn answers(config: &Config, lines: &mut Lines) -> Result<()> {
             Err(error) => {
                 lines.note("dicomweb", format!("{name}: it does not answer (QIDO-RS): {error:#}"))?
             }
+        }
+    }
+    // As above.
+    if let Some(Ok(model)) = config.llm.as_ref().map(Model::new) {
+        let wanted = &model.settings().model;
+        match model.names().await {
+            Ok(names) if names.contains(wanted) => {
+                lines.ok("llm", format!("it answers, and has {wanted}"))?
+            }
+            Ok(names) => {
+                lines.wrong("llm", format!("it has no model {wanted:?}; it has {}", names.join(", ")))?
+            }
+            Err(failure) => lines.note("llm", format!("{failure}; until then the template writes"))?,
         }
     }
     Ok(())

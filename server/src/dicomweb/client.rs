@@ -389,9 +389,18 @@ pub(crate) fn bearer(path: &Path) -> Result<HeaderValue> {
 ///
 /// Says what is wrong with the certificates.
 pub(crate) fn http_client(url: &Url, trusted: Option<&Path>) -> Result<reqwest::Client> {
+    http_client_within(url, trusted, CONNECT)
+}
+
+/// The same, which gives up when nobody has taken the connection within `connect`.
+pub(crate) fn http_client_within(
+    url: &Url,
+    trusted: Option<&Path>,
+    connect: Duration,
+) -> Result<reqwest::Client> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("foci/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT)
+        .connect_timeout(connect)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .tcp_nodelay(true);
