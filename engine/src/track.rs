@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Kind, Site};
 
+/// An earlier examination of the same patient, to compare with.
+#[derive(Debug, Clone, Default)]
+pub struct Prior {}
+
 /// What has become of a lesion since the prior.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

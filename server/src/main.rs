@@ -24,6 +24,7 @@ mod nifti_file;
 mod node;
 mod output;
 mod page;
+mod patient;
 mod phantom;
 mod plan;
 mod progress;
