@@ -4,6 +4,7 @@
 
 mod attribute;
 mod codestream;
+mod date;
 mod elements;
 mod error;
 pub mod geometry;
