@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod certificates;
 pub(crate) mod dimse;
 pub(crate) mod filled;
 pub(crate) mod kept;

@@ -3,13 +3,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod certificates;
-
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use certificates::{Pair, Signed, authority};
+use common::certificates::{Pair, Signed, authority};
 use common::node::{Node, config, wait_for};
 use common::{Scene, foci, peers, repository, slices};
 
