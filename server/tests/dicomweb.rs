@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use common::node::{Node, config};
-use common::{Scene, slices};
+use common::{Random, Scene, full, slices};
 
 const TOKEN: &str = "a-token-of-this-test-0123456789";
 const RELATED: &str = "multipart/related; type=\"application/dicom\"; boundary=b";
@@ -67,18 +67,6 @@ fn images(scene: &Scene) -> Vec<PathBuf> {
     images
 }
 
-/// Numbers that look random and are the same in every run (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % end as u64) as usize
-    }
-}
-
 #[test]
 fn without_the_token_nothing_is_stored_and_nothing_is_told() {
     let scene = Scene::new();
@@ -130,7 +118,7 @@ fn mutated_messages_are_each_answered_and_the_service_lives() {
     let scene = Scene::new();
     let study = slices(&scene.phantom(&[]));
     let mut node = node(&scene);
-    let count = if std::env::var_os("FOCI_FULL").is_some() { 1000 } else { 60 };
+    let count = if full() { 1000 } else { 60 };
     let parts: Vec<_> = study[..2].iter().map(|path| std::fs::read(path).unwrap()).collect();
     let whole = message(&parts);
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
@@ -169,7 +157,7 @@ fn who_announces_a_gigabyte_or_sends_nothing_keeps_nobody_waiting() {
     let scene = Scene::new();
     let study = slices(&scene.phantom(&[]));
     let node = node(&scene);
-    let count = if std::env::var_os("FOCI_FULL").is_some() { 400 } else { 40 };
+    let count = if full() { 400 } else { 40 };
     let head = |length: &str| {
         format!(
             "POST /dicom-web/studies HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\

@@ -12,7 +12,7 @@ use std::process::Command;
 use common::dimse::{Link, storing};
 use common::kept::{NODE, image};
 use common::node::{Node, config, wait_for};
-use common::{Scene, foci, skip};
+use common::{Scene, foci, full, skip};
 use dicom_io::net::command::Status;
 
 /// Associations at the same time, so that rows are committed together too.
@@ -131,7 +131,7 @@ fn nothing_is_acknowledged_before_it_is_safe() {
     if !traced.is_ok_and(|output| output.status.success()) {
         return skip(test, "peers", "strace is not installed or may not trace: run .ci/peers");
     }
-    let instances = if std::env::var_os("FOCI_FULL").is_some() { 1000 } else { 60 };
+    let instances = if full() { 1000 } else { 60 };
     let scene = Scene::new();
     let more = format!("studies.minimum_free_mb = 1\nstudies.stable_s = 100000\n{NODE}");
     let settings = config(&scene, &more);

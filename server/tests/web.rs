@@ -13,11 +13,7 @@ use std::time::{Duration, Instant};
 use common::filled::{QUIET, REASON, empty, fill, multiply, study_uid};
 use common::node::{Node, config, wait_for};
 use common::web::{ask, get, post, raw};
-use common::{Scene, foci};
-
-fn is_full() -> bool {
-    std::env::var_os("FOCI_FULL").is_some()
-}
+use common::{Scene, foci, full};
 
 /// What `foci serve` says on stderr with this configuration, which must keep it from starting.
 #[track_caller]
@@ -84,8 +80,8 @@ fn a_node_says_that_it_lives_that_it_is_ready_and_how_much_it_has() {
 #[test]
 fn a_node_that_cannot_work_says_what_is_missing_and_recovers() {
     let scene = Scene::new();
-    let full = QUIET.replace("minimum_free_mb = 1\n", "minimum_free_mb = 1000000000\n");
-    let node = Node::start(&scene, &config(&scene, &full));
+    let greedy = QUIET.replace("minimum_free_mb = 1\n", "minimum_free_mb = 1000000000\n");
+    let node = Node::start(&scene, &config(&scene, &greedy));
     let missing = get(node.http, "/ready").problem(503);
     assert!(
         missing.contains("MiB free, and at least 1000000000 are needed (studies.minimum_free_mb)"),
@@ -616,7 +612,7 @@ fn slow_clients_keep_nobody_out() {
     times.sort();
     println!("behind {} slow clients: median {:?}, worst {:?}", slow.len(), times[25], times[49]);
     assert!(times[49] < Duration::from_secs(2), "{times:?}");
-    if !is_full() {
+    if !full() {
         return;
     }
     // Those that still have a place lose it when their headers do not come.
@@ -653,7 +649,7 @@ fn a_node_that_stops_lets_idle_connections_go() {
 fn a_node_with_very_many_studies_still_answers_at_once() {
     let scene = Scene::new();
     let node = empty(&scene, "");
-    let times = if is_full() { 250 } else { 5 };
+    let times = if full() { 250 } else { 5 };
     fill(&scene, 400);
     multiply(&scene, times);
     let count = 400 * times;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::dimse::{File, Link, storing, title, verification};
 use common::node::{Node, config};
-use common::{Scene, slices};
+use common::{Random, Scene, full, slices};
 use dicom_io::net::command::{Command, Operation, Status};
 use dicom_io::net::message::write;
 use dicom_io::net::negotiation::Request;
@@ -32,10 +32,6 @@ ae_title = "SENDER"
 addresses = ["127.0.0.1"]
 "#;
 
-fn full() -> bool {
-    std::env::var_os("FOCI_FULL").is_some()
-}
-
 fn start(more: &str) -> (Scene, Node) {
     let scene = Scene::new();
     let node = Node::start(&scene, &config(&scene, &format!("{NODE}{more}")));
@@ -47,18 +43,6 @@ fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
-}
-
-/// The same numbers each time.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % end as u64) as usize
-    }
 }
 
 fn echo(port: u16) -> Duration {

@@ -96,6 +96,23 @@ pub(crate) fn required(gate: &str) -> bool {
     asked.split(',').any(|name| name == gate || (name == "all" && installable))
 }
 
+/// Whether `FOCI_FULL` asks for the large numbers.
+pub(crate) fn full() -> bool {
+    std::env::var_os("FOCI_FULL").is_some()
+}
+
+/// Numbers that look random and are the same in every run (xorshift); begins with any number but 0.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end as u64) as usize
+    }
+}
+
 /// Says that `test` is skipped for want of `what`, or fails if `FOCI_REQUIRE` names `gate`.
 #[track_caller]
 pub(crate) fn skip(test: &str, gate: &str, what: &str) {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::common::certificates::{Pair, authority};
 use crate::common::node::{Node, config, wait_for};
-use crate::common::{Scene, web};
+use crate::common::{Scene, full, web};
 use crate::objects;
 use crate::outbox::{Outbox, data_set, states};
 use crate::pacs::{ORTHANC, Orthanc, STORESCP, Scripted, a_while, files, free_port, installed, storescp};
@@ -75,7 +75,7 @@ fn every_result_is_in_the_pacs_however_often_that_is_killed_and_two_copies_are_t
     if !installed(test, &[STORESCP]) {
         return;
     }
-    let (jobs, kills) = if std::env::var_os("FOCI_FULL").is_some() { (300, 20) } else { (20, 3) };
+    let (jobs, kills) = if full() { (300, 20) } else { (20, 3) };
     let scene = Scene::new();
     let outbox = Outbox::new(&scene);
     let study = scene.phantom(&[]);
