@@ -154,9 +154,19 @@ pub(crate) fn peers(test: &str) -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/foci-peers"));
     let found = named.or(home).filter(|folder| folder.join("bin/python").exists());
     if found.is_none() {
-        skip(test, "peers", "the validators are not installed: run .ci/peers");
+        skip(test, "peers", "what .ci/peers installs is not there: run it");
     }
     found
+}
+
+/// Whether all these programs are there, by their paths; otherwise the test is skipped by name, or fails.
+#[track_caller]
+pub(crate) fn installed(test: &str, programs: &[&str]) -> bool {
+    let missing = programs.iter().find(|program| !Path::new(program).exists());
+    if let Some(missing) = missing {
+        skip(test, "peers", &format!("{missing} is not installed: run .ci/peers"));
+    }
+    missing.is_none()
 }
 
 /// A real scan, where there is one: `name` below `$FOCI_DATA`.

@@ -8,20 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::common::node::wait_for;
-use crate::common::{Scene, peers, skip, web};
+use crate::common::{Scene, peers, web};
 
 /// A port that nobody listens on.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Whether all these programs are there; otherwise the test is skipped by name, or fails.
-pub(crate) fn installed(test: &str, programs: &[&str]) -> bool {
-    let missing = programs.iter().find(|program| !Path::new(program).exists());
-    if let Some(missing) = missing {
-        skip(test, "peers", &format!("{missing} is not installed: run .ci/peers"));
-    }
-    missing.is_none()
 }
 
 /// A program of somebody else, ended when dropped.
@@ -145,11 +136,6 @@ pub(crate) struct Scripted {
 impl Scripted {
     pub(crate) fn start(scene: &Scene, test: &str, arguments: &[&str]) -> Option<Self> {
         let python = peers(test)?.join("bin/python");
-        let has = Command::new(&python).args(["-c", "import pynetdicom"]).output().unwrap();
-        if !has.status.success() {
-            skip(test, "peers", "pynetdicom is not installed: run .ci/peers");
-            return None;
-        }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/delivery/pacs.py");
         let port = free_port();
         let mut command = Command::new(python);
