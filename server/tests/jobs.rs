@@ -8,9 +8,9 @@ mod queue;
 
 use std::time::Duration;
 
-use common::node::{Node, wait_for};
+use common::node::{Node, children, wait_for};
 use common::{Scene, foci, full};
-use queue::{Database, Job, Study, children, mishaps, send, study};
+use queue::{Database, Job, Study, mishaps, send, study};
 
 /// Waits until `database` has a job of `study` of which `done` holds.
 #[track_caller]

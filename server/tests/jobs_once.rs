@@ -7,11 +7,12 @@ mod common;
 mod queue;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::node::{Node, wait_for};
+use common::node::{Node, children, signal, wait_at_most, wait_for};
 use common::{Random, Scene, full};
-use queue::{Database, Pacs, Study, children, kill, mishaps, send, study};
+use queue::{Database, Pacs, Study, mishaps, send, study};
+use rustix::process::Signal;
 
 /// So long after the last study was sent everything is where it belongs.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -53,7 +54,7 @@ fn each_study_has_one_report_at_the_pacs_whatever_is_killed() {
                 let workers = wait_for("a worker", || Some(children(node.pid())).filter(|w| !w.is_empty()));
                 // All of them: one at least is at work.
                 workers_killed += workers.len();
-                workers.into_iter().for_each(kill);
+                workers.into_iter().for_each(|worker| signal(worker, Signal::KILL));
             }
         }
         if n % (count / 4) == count / 8 {
@@ -66,18 +67,16 @@ fn each_study_has_one_report_at_the_pacs_whatever_is_killed() {
     pacs.stop();
     pacs.start_again();
 
-    let since = Instant::now();
-    loop {
-        let jobs = database.jobs();
-        let done = jobs.iter().filter(|job| job.state == "done").count();
-        let unsent = database.number("SELECT count(*) FROM outbox WHERE state = 'pending'");
-        if done == count && unsent == 0 {
-            break;
-        }
+    let unsent = || database.number("SELECT count(*) FROM outbox WHERE state = 'pending'");
+    let left = || {
+        let (jobs, unsent) = (database.jobs(), unsent());
         let odd: Vec<_> = jobs.iter().filter(|job| job.state != "done").take(5).collect();
-        assert!(since.elapsed() < PATIENCE, "{done} of {} done, {unsent} unsent, {odd:?}", jobs.len());
-        std::thread::sleep(Duration::from_millis(200));
-    }
+        format!("{count} jobs done: there are {}, {unsent} objects unsent, {odd:?}", jobs.len())
+    };
+    wait_at_most(PATIENCE, left, || {
+        let done = database.jobs().iter().filter(|job| job.state == "done").count();
+        (done == count && unsent() == 0).then_some(())
+    });
     node.stop();
 
     let kept = pacs.kept();

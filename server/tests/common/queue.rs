@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dicom_io::net::command::{Command, Operation, Status};
 use dicom_io::phantom::Phantom;
@@ -103,27 +103,6 @@ fn rehearsal_worker() -> PathBuf {
 pub(crate) fn mishaps<'a>(scene: &Scene, list: impl IntoIterator<Item = (&'a Study, &'a str)>) {
     let lines = list.into_iter().map(|(study, mishap)| format!("{} {mishap}\n", study.uid));
     std::fs::write(scene.path("mishaps"), lines.collect::<String>()).unwrap();
-}
-
-/// The processes that `parent` has started and that still run.
-pub(crate) fn children(parent: u32) -> Vec<u32> {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let is_child = |pid: &u32| {
-        // `pid (name) state parent ..`; the name may hold anything.
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let mut after = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let state = after.next().unwrap_or("Z");
-        state != "Z" && after.next() == Some(parent.to_string().as_str())
-    };
-    pids.filter(is_child).collect()
-}
-
-/// `kill -9`, of a process that a node of this test has started.
-pub(crate) fn kill(pid: u32) {
-    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
-    // It may have ended just now.
-    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
 }
 
 /// The database of the node of a scene.
@@ -225,15 +204,8 @@ impl Pacs {
     }
 
     pub(crate) fn start_again(&mut self) {
-        let since = Instant::now();
-        let listener = loop {
-            match TcpListener::bind(("127.0.0.1", self.port)) {
-                Ok(listener) => break listener,
-                Err(error) => assert!(since.elapsed() < Duration::from_secs(60), "{error}"),
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        };
-        self.serve(listener);
+        let bind = || TcpListener::bind(("127.0.0.1", self.port)).ok();
+        self.serve(node::wait_for("its port again", bind));
     }
 
     /// For each SOP Instance UID the hashes of the data sets that came under it.
