@@ -7,24 +7,12 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::filled::{QUIET, REASON, empty, fill, multiply, study_uid};
-use common::node::{Node, config, wait_for};
+use common::node::{Node, config, not_started, wait_for};
 use common::web::{ask, get, post, raw};
-use common::{Scene, foci, full};
-
-/// What `foci serve` says on stderr with this configuration, which must keep it from starting.
-#[track_caller]
-fn refused(scene: &Scene, more: &str) -> String {
-    let path = config(scene, more);
-    let mut timed = Command::new("timeout");
-    let serve = timed.arg("20").arg(foci(scene).get_program()).arg("serve").arg("--config").arg(path);
-    let output = serve.output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8(output.stderr).unwrap()
-}
+use common::{Scene, full};
 
 #[test]
 fn a_node_says_that_it_lives_that_it_is_ready_and_how_much_it_has() {
@@ -111,8 +99,8 @@ fn what_keeps_the_server_from_starting_is_said_in_a_sentence() {
     let scene = Scene::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
+    let refused = |text: &str| not_started(&scene, &config(&scene, text));
     let said = refused(
-        &scene,
         &QUIET.replace("[http]\nlisten = \"127.0.0.1:0\"", &format!("[http]\nlisten = \"127.0.0.1:{port}\"")),
     );
     assert!(
@@ -123,10 +111,10 @@ fn what_keeps_the_server_from_starting_is_said_in_a_sentence() {
     );
 
     let with_token = QUIET.replace("[http]\n", "[http]\ntoken_file = \"token\"\n");
-    let said = refused(&scene, &with_token);
+    let said = refused(&with_token);
     assert!(said.contains("token"), "{said}");
     std::fs::write(scene.path("token"), "hunter2\n").unwrap();
-    let said = refused(&scene, &with_token);
+    let said = refused(&with_token);
     assert!(said.contains("has 7 characters, and needs 16 or more"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
 }
