@@ -84,17 +84,7 @@ impl Link {
         called: &str,
         proposals: &[Proposal],
     ) -> Result<Self, No> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).map_err(|_| No::Gone)?;
-        Self::associate_on(stream, calling, called, proposals)
-    }
-
-    /// The same on a connection that is there already.
-    pub(crate) fn associate_on(
-        mut stream: TcpStream,
-        calling: &str,
-        called: &str,
-        proposals: &[Proposal],
-    ) -> Result<Self, No> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(|_| No::Gone)?;
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let request = Request::new(title(calling), title(called), proposals.to_vec(), MAX_PDU);
@@ -113,33 +103,17 @@ impl Link {
 
     /// Waits for somebody who asks for an association, and takes all that is proposed.
     pub(crate) fn accept(listener: &TcpListener) -> Self {
-        Self::accept_by(listener, |proposed| {
-            let first = proposed.transfer_syntaxes.first().ok_or(Refusal::TransferSyntaxes)?;
-            Ok((first.clone(), proposed.roles.unwrap_or(Roles::USUAL)))
-        })
-    }
-
-    /// The same, where `policy` decides on what is proposed.
-    pub(crate) fn accept_by(
-        listener: &TcpListener,
-        policy: impl FnMut(&dicom_io::net::negotiation::Proposed) -> Result<(Uid, Roles), Refusal>,
-    ) -> Self {
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let (kind, body) = read(&mut stream).expect("an association request");
         let Pdu::Request(request) = pdu::parse(kind, &body).unwrap() else { panic!("{kind:?}") };
-        let (accept, contexts) = request.answer(MAX_PDU, policy);
+        let (accept, contexts) = request.answer(MAX_PDU, |proposed| {
+            let first = proposed.transfer_syntaxes.first().ok_or(Refusal::TransferSyntaxes)?;
+            Ok((first.clone(), proposed.roles.unwrap_or(Roles::USUAL)))
+        });
         stream.write_all(&Pdu::Accept(accept).bytes()).unwrap();
         Self::agreed(stream, contexts, request.max_pdu)
-    }
-
-    /// Waits for somebody who asks for an association, and refuses it.
-    pub(crate) fn reject(listener: &TcpListener, rejection: Rejection) {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        read(&mut stream).expect("an association request");
-        stream.write_all(&Pdu::Reject(rejection).bytes()).unwrap();
     }
 
     fn agreed(stream: TcpStream, contexts: Vec<Context>, max_pdu: u32) -> Self {
