@@ -9,7 +9,7 @@ use std::path::Path;
 
 use common::dimse::{File, Link, storing, title};
 use common::node::{Node, config, wait_for};
-use common::web::{get, raw};
+use common::web::{MULTIPART, get, multipart, send};
 use common::{Scene, foci, models_ready, slices, succeed};
 use dicom_io::net::command::{Operation, Status};
 use dicom_io::net::negotiation::Request;
@@ -261,13 +261,9 @@ fn no_name_is_anywhere_but_in_dicom_objects() {
     }
     get("/dicom-web/studies?PatientName=QUOKKA&PatientID=PID-7731-QX");
     for part in [&b"QUOKKA^POSSUM"[..], &files[0][..files[0].len() / 2]] {
-        let body = [b"--B\r\nContent-Type: application/dicom\r\n\r\n", part, b"\r\n--B--\r\n"].concat();
-        let head = format!(
-            "POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\
-             Content-Type: multipart/related; type=\"application/dicom\"; boundary=B\r\n\r\n",
-            body.len()
-        );
-        let answer = raw(node.http, &[head.into_bytes(), body].concat());
+        let of_parts = [("content-type", MULTIPART)];
+        let body = multipart(&[part.to_vec()]);
+        let answer = send(node.http, "POST", "/dicom-web/studies", &of_parts, &body);
         assert_ne!(answer.status, 200, "{}", answer.text());
         search("the answer to a broken STOW", &answer.body);
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::filled::{QUIET, REASON, empty, fill, multiply, study_uid};
 use common::node::{Node, config, not_started, wait_for};
-use common::web::{ask, get, post, raw};
+use common::web::{ask, get, post, raw, send};
 use common::{Scene, full};
 
 #[test]
@@ -258,12 +258,7 @@ fn a_study_tells_its_story_and_an_operator_can_put_it_right() {
     assert_eq!(detail(3)["state"], "cancelled");
 
     let complete = |body: &str| {
-        let path = format!("/api/studies/{}/complete", study_uid(4));
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}",
-            body.len()
-        );
-        raw(port, format!("{head}\r\n\r\n{body}").as_bytes())
+        send(port, "POST", &format!("/api/studies/{}/complete", study_uid(4)), &[], body.as_bytes())
     };
     for wrong in ["{", "[]", "{\"expected\":0}", "{\"expected\":-1}", "{\"expect\":1}", "7"] {
         complete(wrong).problem(400);

@@ -106,12 +106,7 @@ impl Orthanc {
 
     /// Gives it the DICOM file `path`.
     pub(crate) fn upload(&self, path: &Path) {
-        let body = fs::read(path).unwrap();
-        let head = format!(
-            "POST /instances HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let answer = web::raw(self.http, &[head.as_bytes(), &body].concat());
+        let answer = web::send(self.http, "POST", "/instances", &[], &fs::read(path).unwrap());
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
