@@ -8,9 +8,10 @@ mod queue;
 
 use std::time::Duration;
 
+use common::dimse::{Study, send};
 use common::node::{Node, children, wait_for};
 use common::{Scene, foci, full};
-use queue::{Database, Job, Study, mishaps, send, study};
+use queue::{Database, Job, mishaps, study};
 
 /// Waits until `database` has a job of `study` of which `done` holds.
 #[track_caller]

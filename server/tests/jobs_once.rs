@@ -9,9 +9,10 @@ mod queue;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use common::dimse::{Study, send};
 use common::node::{Node, children, signal, wait_at_most, wait_for};
 use common::{Random, Scene, full};
-use queue::{Database, Pacs, Study, mishaps, send, study};
+use queue::{Database, Pacs, mishaps, study};
 use rustix::process::Signal;
 
 /// So long after the last study was sent everything is where it belongs.

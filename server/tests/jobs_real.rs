@@ -7,17 +7,16 @@ mod queue;
 use std::process::Stdio;
 use std::time::Duration;
 
+use common::dimse::{Study, send};
 use common::node::{Node, config, wait_at_most};
 use common::{Scene, foci, models_ready, slices};
-use queue::{Database, Study, send};
+use queue::Database;
 
 /// The synthetic patient `seed`, in the folder `name` of the scene.
 fn patient(scene: &Scene, name: &str, seed: &str) -> Study {
     let folder = scene.path(name);
     common::succeed(foci(scene).arg("phantom").arg(&folder).args(["--seed", seed]));
-    let paths = slices(&folder);
-    let uid = dicom_io::scan(&paths).unwrap().studies[0].uid.clone();
-    Study { uid, files: paths.iter().map(|path| std::fs::read(path).unwrap()).collect() }
+    Study::read(&folder)
 }
 
 #[test]

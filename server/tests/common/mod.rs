@@ -196,7 +196,8 @@ pub(crate) fn without_position(slice: &[u8]) -> Vec<u8> {
     replaced(slice, &[0x20, 0x00, 0x32, 0x00, b'D', b'S'], &[0x20, 0x00, 0x31, 0x00, b'D', b'S'])
 }
 
-fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+/// `bytes` with `to` where it first has `from`, which must be as long.
+pub(crate) fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let at = bytes.windows(from.len()).position(|window| window == from).expect("a phantom has it");
     [&bytes[..at], to, &bytes[at + from.len()..]].concat()

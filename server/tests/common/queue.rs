@@ -10,41 +10,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use dicom_io::Spacing;
 use dicom_io::net::command::{Command, Operation, Status};
 use dicom_io::phantom::Phantom;
-use dicom_io::{Spacing, Uid};
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
-use crate::common::dimse::{Link, storing, verification};
-use crate::common::{self, Scene, node};
+use crate::common::dimse::{Link, Study, verification};
+use crate::common::{Scene, node};
 
-/// A study of a few small slices.
-pub(crate) struct Study {
-    pub(crate) uid: Uid,
-    pub(crate) files: Vec<Vec<u8>>,
-}
-
-/// Study number `seed`.
+/// Study number `seed`: a few small slices.
 pub(crate) fn study(seed: u64) -> Study {
     let folder = tempfile::tempdir().unwrap();
     let spacing = Spacing { i: 12.0, j: 12.0, k: 50.0 };
     Phantom { seed, size: [28, 24, 6], spacing, ..Phantom::default() }.write(folder.path()).unwrap();
-    let paths = common::slices(folder.path());
-    let found = dicom_io::scan(&paths).unwrap();
-    let files = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
-    Study { uid: found.studies[0].uid.clone(), files }
-}
-
-/// Sends all of `study` in one association; every object must be taken.
-#[track_caller]
-pub(crate) fn send(port: u16, calling: &str, study: &Study) {
-    let mut link = Link::associate(port, calling, "FOCI", &storing(&study.files[0])).unwrap();
-    for file in &study.files {
-        assert_eq!(link.store(file).status, Status::SUCCESS);
-    }
-    link.release();
+    Study::read(folder.path())
 }
 
 /// A configuration that runs the rehearsal worker on everything that CT (bulk) and ER (emergency) send.
