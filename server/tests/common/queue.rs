@@ -13,7 +13,6 @@ use std::time::Duration;
 use dicom_io::Spacing;
 use dicom_io::net::command::{Command, Operation, Status};
 use dicom_io::phantom::Phantom;
-use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
@@ -213,9 +212,8 @@ impl Pacs {
                     while let Some((context, command, data)) = link.receive() {
                         let Command::Call(call) = command else { return };
                         if let (Operation::Store { instance }, Some(data)) = (&call.operation, data) {
-                            let hash = Sha256::digest(&data).iter().map(|b| format!("{b:02x}")).collect();
                             let mut kept = kept.lock().unwrap();
-                            kept.entry(instance.to_string()).or_default().push(hash);
+                            kept.entry(instance.to_string()).or_default().push(models::sha256(&data));
                             let came: usize = kept.values().map(Vec::len).sum();
                             if came.is_multiple_of(SILENT) || closed.load(Ordering::SeqCst) {
                                 return;
