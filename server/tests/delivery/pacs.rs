@@ -76,6 +76,8 @@ impl Orthanc {
             "Name": "PACS",
             "StorageDirectory": folder,
             "IndexDirectory": folder,
+            // Nobody needs its files after the test.
+            "SyncStorageArea": false,
             "Plugins": ["/usr/share/orthanc/plugins/libOrthancDicomWeb.so"],
             "HttpPort": http,
             "RemoteAccessAllowed": false,

@@ -78,9 +78,9 @@ fn every_result_is_in_the_pacs_however_often_that_is_killed_and_two_copies_are_t
     let (jobs, kills) = if full() { (300, 20) } else { (20, 3) };
     let scene = Scene::new();
     let outbox = Outbox::new(&scene);
-    let study = scene.phantom(&[]);
+    let reading = objects::read(&scene);
     let written: Vec<_> =
-        (0..jobs).flat_map(|model| outbox.add(&objects::of(&study, model), "pacs")).collect();
+        (0..jobs).flat_map(|model| outbox.add(&objects::of(&reading, model), "pacs")).collect();
     let (port, folder) = (free_port(), scene.path("received"));
     let mut pacs = Some(storescp(&scene, &folder, port, &[]));
     let node = node(&scene, 0, port, "", "");
