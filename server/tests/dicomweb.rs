@@ -19,7 +19,7 @@ fn node(scene: &Scene) -> Node {
     let token = scene.path("token");
     std::fs::write(&token, TOKEN).unwrap();
     let more = format!(
-        "[dicom]\nlisten = \"127.0.0.1:0\"\n[dicom.limits]\nidle_s = 2\n\
+        "studies.minimum_free_mb = 1\n[dicom]\nlisten = \"127.0.0.1:0\"\n[dicom.limits]\nidle_s = 2\n\
          [http]\nlisten = \"127.0.0.1:0\"\ntoken_file = {token:?}\nrequest_mb = 64\n"
     );
     Node::start(scene, &config(scene, &more))

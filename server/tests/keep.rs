@@ -157,8 +157,8 @@ fn a_locked_database_makes_senders_wait_and_loses_nothing() {
         status
     };
     assert_eq!(send(&mut link, 1), Status::SUCCESS);
-    let holder = lock_database(&scene, Duration::from_secs(3));
     let begun = Instant::now();
+    let holder = lock_database(&scene, Duration::from_secs(3));
     assert_eq!(send(&mut link, 2), Status::SUCCESS);
     assert!(begun.elapsed() > Duration::from_millis(2500), "{:?}", begun.elapsed());
     holder.join().unwrap();
