@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::node::{Node, config, not_started};
+use common::node::{Node, config, free_port, not_started};
 use common::{Scene, foci};
 
 /// What `foci serve` says about `text`, which it must refuse, after `the configuration foci.toml is wrong`.
@@ -370,7 +370,7 @@ fn a_node_that_runs_may_be_checked() {
     has(&lines, &format!("ok dicom.listen {dicom} is in use, and this node runs"));
     assert!(content, "{lines:#?}");
     // A peer that answers, one that refuses us, and one that is not there.
-    let (_, nobody) = taken();
+    let nobody = free_port();
     let peer = |name: &str, title: &str, port: u16| {
         format!("[[peer]]\nname = \"{name}\"\nae_title = \"{title}\"\nhost = \"127.0.0.1\"\nport = {port}\n")
     };

@@ -1,8 +1,12 @@
 //! A running node, as `foci serve` runs it.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -109,6 +113,21 @@ pub(crate) fn wait_at_most<T>(
         }
         assert!(since.elapsed() < time, "waited in vain: {}", what());
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port that nobody listens on. The system gives it to nobody who asks for any port, nor to a connection as
+/// its own end: those are higher.
+pub(crate) fn free_port() -> u16 {
+    const PORTS: std::ops::Range<u16> = 10_000..30_000;
+    // Anywhere, for other tests may be running; then one after the other.
+    static NEXT: LazyLock<AtomicU16> =
+        LazyLock::new(|| AtomicU16::new((RandomState::new().build_hasher().finish() % 20_000) as u16));
+    loop {
+        let port = PORTS.start + NEXT.fetch_add(1, Ordering::Relaxed) % (PORTS.end - PORTS.start);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

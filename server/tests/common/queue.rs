@@ -165,8 +165,10 @@ struct Open {
 
 impl Pacs {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut pacs = Self { port: listener.local_addr().unwrap().port(), kept: Arc::default(), open: None };
+        // One that is still its own after it was closed for a while.
+        let port = node::free_port();
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let mut pacs = Self { port, kept: Arc::default(), open: None };
         pacs.serve(listener);
         pacs
     }

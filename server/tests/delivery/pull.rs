@@ -6,10 +6,10 @@ use std::process::{Command, Output};
 
 use dicom_io::{Volume, scan};
 
-use crate::common::node::{Node, config, wait_for};
+use crate::common::node::{Node, config, free_port, wait_for};
 use crate::common::{Scene, foci, installed, slices};
 use crate::outbox::senders;
-use crate::pacs::{DCMQRSCP, ORTHANC, Orthanc, dcmqrscp, free_port};
+use crate::pacs::{DCMQRSCP, ORTHANC, Orthanc, dcmqrscp};
 
 /// A PACS with the phantom of the scene, and the configuration of a node beside it.
 struct Stage {

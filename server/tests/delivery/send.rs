@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::certificates::{Pair, authority};
-use crate::common::node::{Node, config, wait_for};
+use crate::common::node::{Node, config, free_port, wait_for};
 use crate::common::{Scene, full, installed, web};
 use crate::objects;
 use crate::outbox::{Outbox, data_set, states};
-use crate::pacs::{ORTHANC, Orthanc, STORESCP, Scripted, a_while, files, free_port, storescp};
+use crate::pacs::{ORTHANC, Orthanc, STORESCP, Scripted, a_while, files, storescp};
 
 const SEG: &str = "1.2.840.10008.5.1.4.1.1.66.4";
 const SC: &str = "1.2.840.10008.5.1.4.1.1.7";
