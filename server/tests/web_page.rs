@@ -35,7 +35,7 @@ fn look(test: &str, scene: &Scene, node: &mut Node, token: &str) -> Option<serde
 #[test]
 fn a_node_with_many_studies_is_read_filtered_and_put_right_in_a_browser() {
     let scene = Scene::new();
-    let mut node = empty(&scene, "");
+    let mut node = empty(&scene);
     fill(&scene, 200);
     let Some(seen) = look("many", &scene, &mut node, "") else { return };
     assert_eq!(seen["complaints"], serde_json::json!([]), "{seen:#}");
