@@ -249,8 +249,7 @@ function actions(job, study) {
   if (job && ['failed', 'dead', 'cancelled'].includes(job.state)) all.push(act('retry', `/api/jobs/${job.id}/retry`, t('retry')));
   if (job && ['queued', 'leased'].includes(job.state)) all.push(act('cancel', `/api/jobs/${job.id}/cancel`, t('cancel')));
   if (study.state === 'receiving' && !job) all.push(act('finish', `/api/studies/${study.study_uid}/complete`, t('finish')));
-  if (study.state === 'complete' && !job) all.push(act('plan', `/api/studies/${study.study_uid}/plan`, t('plan')));
-  if (study.state === 'ignored') all.push(act('plan', `/api/studies/${study.study_uid}/plan`, t('plan')));
+  if (study.state === 'ignored' && !job) all.push(act('plan', `/api/studies/${study.study_uid}/plan`, t('plan')));
   return all;
 }
 
@@ -369,7 +368,7 @@ function group(list, key) {
 
 // ---- what its reader does
 
-const SAID = { plan: 'planned', retry: 'retried', cancel: 'cancelledNow', finish: 'finished', plan: 'planned', sendAgain: 'sentAgain' };
+const SAID = { plan: 'planned', retry: 'retried', cancel: 'cancelledNow', finish: 'finished', sendAgain: 'sentAgain' };
 const SURE = { cancel: 'askCancel', finish: 'askFinish' };
 
 document.addEventListener('click', async (event) => {
