@@ -19,6 +19,8 @@ use dicom_io::Attribute;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
+pub(crate) use sense::is_this_machine;
+
 /// Senders that are no peers: what came by STOW-RS, and what was pulled.
 const OTHER_SENDERS: [&str; 2] = ["stow", "pull"];
 

@@ -338,7 +338,8 @@ impl Faults {
     }
 }
 
-fn is_this_machine(address: IpAddr) -> bool {
+/// Whether `address` leads nowhere but to this machine, also where it is written as one of IPv6 (`::ffff:127.0.0.1`).
+pub(crate) fn is_this_machine(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 

@@ -36,6 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::config::is_this_machine;
 use crate::dicomweb;
 use crate::intake::Intake;
 use crate::node::{Node, Stop};
@@ -84,7 +85,7 @@ impl Server {
     /// If the port is in use, or the token cannot be read.
     pub(crate) async fn bind(node: Arc<Node>, intake: Arc<Intake>, listening: Listening) -> Result<Self> {
         let http = &node.config.http;
-        let is_local = http.listen.is_none_or(|address| address.ip().is_loopback());
+        let is_local = http.listen.is_none_or(|address| is_this_machine(address.ip()));
         let access = access::Access::new(http.token_file.as_deref(), is_local && !http.allow_plain)?;
         let listener = match http.listen {
             Some(address) => {
