@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::App;
+use super::ask;
 use super::page;
 use super::problem::Problem;
 
@@ -58,7 +59,7 @@ impl Access {
     }
 
     fn has_token(&self, headers: &HeaderMap) -> bool {
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = ask::header(headers, header::AUTHORIZATION);
         let (scheme, given) = given.and_then(|value| value.split_once(' ')).unwrap_or_default();
         let hash: [u8; 32] = Sha256::digest(given.trim()).into();
         let same = |token: [u8; 32]| token.iter().zip(hash).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0;
@@ -165,24 +166,23 @@ impl Access {
 }
 
 fn wants_page(request: &Request) -> bool {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accept = ask::header(request.headers(), header::ACCEPT);
     request.method() == Method::GET && accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// Whether a browser says that a page of another site asks. Programs say nothing of the kind.
 fn is_from_other_site(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(site) = text("sec-fetch-site") {
+    if let Some(site) = ask::header(headers, "sec-fetch-site") {
         return !matches!(site, "same-origin" | "none");
     }
-    let Some(origin) = text("origin") else { return false };
+    let Some(origin) = ask::header(headers, "origin") else { return false };
     let host = origin.split_once("://").map(|(_, host)| host);
-    host.is_none() || host != text("host")
+    host.is_none() || host != ask::header(headers, "host")
 }
 
 /// Whether the host asked for is an address or `localhost`: no name that somebody else could own.
 fn is_plain_host(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|value| value.to_str().ok()) else { return true };
+    let Some(host) = ask::header(headers, header::HOST) else { return true };
     let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok()
@@ -212,8 +212,7 @@ pub(super) async fn logout(State(app): State<Arc<App>>, headers: HeaderMap) -> R
 
 fn with_cookie(secret: &str, age: Duration, headers: &HeaderMap) -> Response {
     // Behind a proxy that speaks TLS, the cookie never travels without.
-    let is_tls = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-    let secure = if is_tls { "; Secure" } else { "" };
+    let secure = if ask::is_tls(headers) { "; Secure" } else { "" };
     let seconds = age.as_secs();
     let cookie = format!("{COOKIE}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     let cookie = HeaderValue::try_from(cookie).expect("hexadecimal digits fit into a header");

@@ -5,7 +5,7 @@
 
 mod access;
 mod answers;
-mod ask;
+pub(crate) mod ask;
 mod connections;
 mod files;
 mod health;
