@@ -330,6 +330,11 @@ pub(crate) struct Wrong {
 
 impl std::error::Error for Wrong {}
 
+/// So many MiB in bytes. More than a number can hold is as much as it can: a limit that nothing reaches.
+pub(crate) fn mib(count: u64) -> u64 {
+    count.saturating_mul(1 << 20)
+}
+
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the configuration {} is wrong", self.file.display())?;

@@ -196,7 +196,7 @@ async fn search(app: App, search: Search, root: Root, headers: HeaderMap) -> Res
     accepts_json(&headers)?;
     let study = search.place.study.clone().or_else(|| search.only_study());
     let made = app.node.store.made(study.as_ref()).await?;
-    let folder = app.node.config.data.join("results");
+    let folder = app.node.archive.results();
     let is_fuzzy = search.is_fuzzy;
     let (found, is_cut) = blocking(move || search.run(&made, &folder, &root)).await?;
     let mut response = match found.is_empty() {

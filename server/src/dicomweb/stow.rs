@@ -15,7 +15,7 @@ use super::media::MediaType;
 use super::multipart::{Boundary, Broken, Limits, Parts, hear_out};
 use super::server::{App, DICOM, Place, accepts_json, dicom_json};
 use super::{client, json, take};
-use crate::config::{Config, Lane};
+use crate::config::{Config, Lane, mib};
 use crate::http::ask;
 use crate::http::problem::Problem;
 use crate::intake::{Kept, Refused, Sender};
@@ -94,7 +94,7 @@ pub(super) async fn store(
 /// What a message may take of us: the times are those of DICOM associations.
 fn limits(config: &Config) -> Limits {
     Limits {
-        bytes: config.http.request_mb << 20,
+        bytes: mib(config.http.request_mb),
         idle: Duration::from_secs(config.dicom.limits.idle_s),
         whole: Duration::from_secs(config.dicom.limits.association_s),
     }

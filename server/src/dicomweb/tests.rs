@@ -117,7 +117,7 @@ impl Scene {
         };
         store.plan(&self.study, revision, Some(&job), "rule all", now).await.unwrap().unwrap();
         let lease = store.claim("test", Lane::Bulk, Duration::from_secs(60), now).await.unwrap().unwrap();
-        let folder = self.node.config.data.join("results").join(lease.folder());
+        let folder = self.node.archive.result(&lease.folder());
         std::fs::create_dir_all(&folder).unwrap();
         let results: Vec<_> = objects
             .iter()

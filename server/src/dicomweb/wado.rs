@@ -181,8 +181,7 @@ async fn find(app: &App, place: &Place) -> Result<Vec<MadeObject>, Problem> {
 }
 
 fn files(app: &App, made: &[MadeObject]) -> Vec<PathBuf> {
-    let folder = app.node.config.data.join("results");
-    made.iter().map(|object| folder.join(&object.file)).collect()
+    made.iter().map(|object| app.node.archive.result(&object.file)).collect()
 }
 
 /// The pixels of the object at `place`.

@@ -16,6 +16,7 @@ use super::App;
 use super::ask;
 use super::page;
 use super::problem::Problem;
+use crate::archive::hex;
 
 /// A shorter token could be guessed.
 const TOKEN_CHARACTERS: usize = 16;
@@ -84,7 +85,7 @@ impl Access {
         let mut secret = [0; 32];
         let random = rustls::crypto::ring::default_provider().secure_random;
         random.fill(&mut secret).ok().context("the system has no random numbers")?;
-        let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = hex(&secret);
         let mut sessions = self.lock();
         if sessions.len() >= SESSIONS {
             let oldest = sessions.iter().min_by_key(|(_, since)| **since).map(|(hash, _)| *hash);

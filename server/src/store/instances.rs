@@ -1,7 +1,5 @@
 //! Instances that were received, and those kept aside.
 
-use std::path::PathBuf;
-
 use dicom_io::Uid;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
@@ -79,16 +77,15 @@ impl Store {
     }
 
     /// The images of `study` up to `revision`, below the folder `images`.
-    pub(crate) async fn images_of(&self, study: &Uid, revision: u32) -> sqlx::Result<Vec<PathBuf>> {
-        let files: Vec<String> = sqlx::query_scalar(
+    pub(crate) async fn images_of(&self, study: &Uid, revision: u32) -> sqlx::Result<Vec<String>> {
+        sqlx::query_scalar(
             "SELECT file FROM instance
              WHERE study_uid = $1 AND revision BETWEEN 1 AND $2 AND purged_at IS NULL ORDER BY file",
         )
         .bind(study.as_str())
         .bind(revision)
         .fetch_all(&self.read)
-        .await?;
-        Ok(files.into_iter().map(PathBuf::from).collect())
+        .await
     }
 
     /// Whether a row says that `file` is kept.

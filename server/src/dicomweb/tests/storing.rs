@@ -71,7 +71,7 @@ async fn what_is_kept_is_what_was_sent() {
     let scene = Scene::new().await;
     scene.web().store(&scene.slices[..1]).await;
     let images = scene.node.store.images_of(&scene.study, u32::MAX).await.unwrap();
-    let kept = scene.node.config.data.join("images").join(&images[0]);
+    let kept = scene.node.archive.image(&images[0]);
     let [found, sent] =
         [&kept, &scene.slices[0].1].map(|path| dicom_io::json::pixels(path).unwrap().unwrap());
     assert!(found == sent);
@@ -118,7 +118,7 @@ async fn another_object_under_the_same_uid_is_kept_aside_and_that_is_told() {
     let warned = json::items(&answer, json::REFERENCED_SOP_SEQUENCE).next().unwrap();
     assert_eq!(json::number(warned, json::WARNING_REASON), Some(0xB000));
     let images = scene.node.store.images_of(&scene.study, u32::MAX).await.unwrap();
-    let kept = dicom_io::json::pixels(&scene.node.archive.image(images[0].to_str().unwrap())).unwrap();
+    let kept = dicom_io::json::pixels(&scene.node.archive.image(&images[0])).unwrap();
     assert!(kept == dicom_io::json::pixels(&scene.slices[0].1).unwrap(), "the first stays");
 }
 
