@@ -106,6 +106,14 @@ pub(super) fn read(path: &Path) -> Result<[u8; 32]> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("http.token_file {} cannot be read", path.display()))?;
     let token = text.trim();
+    // A header holds these and tabs, and nobody can type a tab into the log-in page.
+    if !token.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        bail!(
+            "the token in http.token_file {} is not one line of ASCII: no request could bring it (try \
+             `openssl rand -hex 32`)",
+            path.display()
+        );
+    }
     if token.len() < TOKEN_CHARACTERS {
         bail!(
             "the token in http.token_file {} has {} characters, and needs {TOKEN_CHARACTERS} or more (try \
@@ -218,4 +226,28 @@ fn with_cookie(secret: &str, age: Duration, headers: &HeaderMap) -> Response {
     let cookie = format!("{COOKIE}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     let cookie = HeaderValue::try_from(cookie).expect("hexadecimal digits fit into a header");
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_no_header_can_hold_is_refused_before_anybody_needs_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read(&path).map_err(|error| error.to_string())
+        };
+        assert!(read("0123456789 abc ~ def\n").is_ok());
+        for wrong in [
+            "\u{4ee4}\u{724c} 0123456789abcdef",
+            "0123456789abcdef\n0123456789abcdef",
+            "0123456789\tabcdef\0",
+        ] {
+            let said = read(wrong).unwrap_err();
+            assert!(said.contains("http.token_file") && said.contains("ASCII"), "{said}");
+        }
+    }
 }
