@@ -143,6 +143,15 @@ impl Scene {
     }
 }
 
+/// What [`message`] is.
+const RELATED: &str = "multipart/related; type=\"application/dicom\"; boundary=b";
+
+/// A message of `parts`, each said to be DICOM.
+fn message(parts: &[&[u8]]) -> Vec<u8> {
+    let part = |part: &&[u8]| [b"--b\r\nContent-Type: application/dicom\r\n\r\n", *part, b"\r\n"].concat();
+    parts.iter().map(part).chain([b"--b--\r\n".to_vec()]).flatten().collect()
+}
+
 /// Serves `routes` on a port of the system's choice.
 async fn serve(routes: Router) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

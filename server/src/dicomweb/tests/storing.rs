@@ -10,9 +10,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::super::client::{Outcome, http_client};
 use super::super::json;
-use super::Scene;
-
-const RELATED: &str = "multipart/related; type=\"application/dicom\"; boundary=b";
+use super::{RELATED, Scene, message};
 
 /// Posts `body` to `path`: the status, and the JSON that is answered.
 async fn post(scene: &Scene, path: &str, media_type: &str, body: impl Into<Body>) -> (StatusCode, Value) {
@@ -24,18 +22,6 @@ async fn post(scene: &Scene, path: &str, media_type: &str, body: impl Into<Body>
     let status = response.status();
     let text = response.text().await.unwrap();
     (status, serde_json::from_str(&text).unwrap_or(Value::Null))
-}
-
-/// A message of `parts`.
-fn message(parts: &[&[u8]]) -> Vec<u8> {
-    let mut message = Vec::new();
-    for part in parts {
-        message.extend_from_slice(b"--b\r\nContent-Type: application/dicom\r\n\r\n");
-        message.extend_from_slice(part);
-        message.extend_from_slice(b"\r\n");
-    }
-    message.extend_from_slice(b"--b--\r\n");
-    message
 }
 
 /// How many images of the study are here.
