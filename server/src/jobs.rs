@@ -200,7 +200,7 @@ impl Worker {
     async fn work(&mut self, lease: Lease) {
         let since = Instant::now();
         info!(job = lease.job, study = %lease.study, attempt = lease.attempts, "analysis begins");
-        counter!("foci_jobs_claimed_total", "lane" => lane_name(lease.lane)).increment(1);
+        counter!("foci_jobs_claimed_total", "lane" => lease.lane.name()).increment(1);
         let work = self.work_folder(&lease);
         let end = self.attempt(&lease, work.clone()).await;
         self.node.progress.end(lease.job);
@@ -413,12 +413,4 @@ fn patience(analysis: &Analysis) -> Patience {
 
 fn lease_time(analysis: &Analysis) -> Duration {
     Duration::from_secs_f64(analysis.lease_s)
-}
-
-fn lane_name(lane: Lane) -> &'static str {
-    match lane {
-        Lane::Emergency => "emergency",
-        Lane::Normal => "normal",
-        Lane::Bulk => "bulk",
-    }
 }

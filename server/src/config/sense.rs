@@ -90,13 +90,7 @@ impl Faults {
                 self.unless(!path.as_os_str().is_empty(), || format!("dicom.tls.{name} is missing"));
             }
         }
-        let sockets = [
-            ("dicom.listen", dicom.listen),
-            ("dicom.tls.listen", dicom.tls.as_ref().and_then(|tls| tls.listen)),
-            ("http.listen", http.listen),
-        ];
-        let sockets: Vec<_> =
-            sockets.into_iter().filter_map(|(name, address)| Some((name, address?))).collect();
+        let sockets = config.sockets();
         self.unless(!sockets.is_empty(), || {
             "nothing can ever come in: dicom.listen, dicom.tls.listen and http.listen are all off".to_owned()
         });
