@@ -157,6 +157,24 @@ if (seen.rows > 0) {
   await desk.click('#studies .empty a');
   await desk.waitForSelector('#studies tbody tr');
 
+  // What waits for its first decision cannot be decided again: the node would refuse.
+  seen.decideAgain = {};
+  const lookAgain = () => desk.evaluate(() => dispatchEvent(new Event('hashchange')));
+  for (const state of ['complete', 'ignored']) {
+    await desk.route('**/api/studies?*', async (route) => {
+      const response = await route.fetch();
+      const json = await response.json();
+      for (const study of json.studies) Object.assign(study, { state, job: null });
+      await route.fulfill({ response, json });
+    });
+    await lookAgain();
+    await desk.waitForFunction((state) => [...document.querySelectorAll('#studies tbody tr')].every((row) => row.querySelector(`.badge.${state}`)), state);
+    seen.decideAgain[state] = await desk.locator('#studies button[data-act=plan]').count();
+    await desk.unroute('**/api/studies?*');
+  }
+  await lookAgain();
+  await desk.waitForSelector('#studies .badge.done');
+
   // By keyboard alone: to the first study, and in.
   await desk.focus('.skip');
   for (let n = 0; n < 40 && !(await desk.evaluate(() => document.activeElement.matches('#studies a.mono'))); n++) await desk.keyboard.press('Tab');

@@ -436,6 +436,18 @@ fn other_sites_cannot_ask_in_the_name_of_an_operators_browser() {
 }
 
 #[test]
+fn this_machine_written_as_an_address_of_ipv6_is_no_other_machine() {
+    let mapped = "[::ffff:127.0.0.1]:0";
+    if TcpListener::bind(mapped).is_err() {
+        return eprintln!("skipped: an address of this machine written as IPv6: there is no IPv6");
+    }
+    let scene = Scene::new();
+    let node = Node::start(&scene, &config(&scene, &QUIET.replace("127.0.0.1:0", mapped)));
+    assert_ne!(node.dicom, 0, "{}", node.log());
+    ask(node.http, "GET", "/api/status", &[("host", "evil.example:8080")]).problem(421);
+}
+
+#[test]
 fn the_description_of_the_api_is_whole_and_odd_questions_get_sound_answers() {
     // Its results are no real DICOM: what DICOMweb says is asked of a node that has none.
     let (scene, bare_scene) = (Scene::new(), Scene::new());
