@@ -4,6 +4,8 @@
 //! guideline does not apply to the patient, or something that it asks for is not known, it says so rather
 //! than guess.
 
+pub use dicom_io::Sex;
+use dicom_io::Source;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Lesion;
@@ -19,16 +21,6 @@ pub enum Guideline {
     LungRads2022,
     /// Screening in China: C-Lung-RADS.
     CLungRads,
-}
-
-/// The patient's sex, as DICOM has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sex {
-    /// F
-    Female,
-    /// M
-    Male,
 }
 
 /// What is known of the patient; `None` is not known.
@@ -50,6 +42,17 @@ pub struct Patient {
     pub screening: Option<bool>,
 }
 
+impl Patient {
+    /// With sex and age from the header of the images where nobody told them.
+    pub fn completed(self, source: &Source) -> Self {
+        Self {
+            sex: self.sex.or_else(|| source.patient_sex()),
+            age_years: self.age_years.or_else(|| source.patient_age_years()),
+            ..self
+        }
+    }
+}
+
 /// What the guideline says of the findings.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Advised {
@@ -57,8 +60,54 @@ pub struct Advised {
     pub guideline: Option<Guideline>,
     /// What it advises, the most urgent first.
     pub advice: Vec<Advice>,
-    /// Why it does not apply, or what it could not judge, in plain English.
-    pub refused: Vec<String>,
+    /// Why it does not apply, or what it could not judge.
+    pub refused: Vec<Refusal>,
+}
+
+/// Something that the guideline could not judge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The findings (by number) that it could not judge; empty where it is about the patient.
+    pub findings: Vec<usize>,
+    /// Why not.
+    pub why: Why,
+}
+
+/// Why a guideline advises nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Why {
+    /// It is not for patients of this age.
+    Age,
+    /// It is for some ages only, and the age is not known.
+    AgeUnknown,
+    /// It is not for screening, and this is.
+    Screening,
+    /// It is for screening only, and nobody said that this is one.
+    NoScreening,
+    /// It is not for patients who are known to have a cancer.
+    KnownCancer,
+    /// It is not for patients whose immune system is suppressed.
+    Immunosuppressed,
+    /// It is not for patients with a known cancer or a suppressed immune system, and nobody told whether the
+    /// patient is one. The advice holds if not.
+    HistoryUnknown,
+    /// Whether the nodule is solid could not be told.
+    DensityUnknown,
+    /// The solid part of a part-solid nodule was not measured.
+    SolidPartUnknown,
+    /// Whether it has grown as the guideline means it cannot be told from these two examinations.
+    GrowthUnclear,
+    /// No row of the table that could be confirmed covers it.
+    NoRow,
+}
+
+impl Refusal {
+    /// The refusal in one sentence.
+    pub fn text(&self, _guideline: Guideline, _language: Language) -> String {
+        String::new()
+    }
 }
 
 /// One advice of a guideline.

@@ -9,7 +9,7 @@ mod example;
 mod parse;
 mod sense;
 
-pub(crate) use sense::url_faults;
+pub(crate) use sense::{is_this_machine, url_faults};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -282,7 +282,7 @@ pub(crate) struct Alert {
     pub(crate) token_file: Option<PathBuf>,
 }
 
-/// What goes first.
+/// What goes first: the smaller, the sooner, also as the number that stands in the database.
 #[derive(
     Debug,
     Clone,
@@ -334,6 +334,11 @@ pub(crate) struct Wrong {
 
 impl std::error::Error for Wrong {}
 
+/// So many MiB in bytes. More than a number can hold is as much as it can: a limit that nothing reaches.
+pub(crate) fn mib(count: u64) -> u64 {
+    count.saturating_mul(1 << 20)
+}
+
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the configuration {} is wrong", self.file.display())?;
@@ -379,6 +384,16 @@ impl Config {
         [&mut self.data].into_iter().chain(tls).chain(tokens.chain(llm).flatten())
     }
 
+    /// The settings that say where to listen, and what they say.
+    pub(crate) fn sockets(&self) -> Vec<(&'static str, SocketAddr)> {
+        let sockets = [
+            ("dicom.listen", self.dicom.listen),
+            ("dicom.tls.listen", self.dicom.tls.as_ref().and_then(|tls| tls.listen)),
+            ("http.listen", self.http.listen),
+        ];
+        sockets.into_iter().filter_map(|(name, address)| Some((name, address?))).collect()
+    }
+
     /// Whether studies can come from `name`.
     pub(crate) fn is_sender(&self, name: &str) -> bool {
         OTHER_SENDERS.contains(&name) || self.peer(name).is_some()
@@ -395,14 +410,23 @@ impl Config {
     }
 }
 
-/// As it is written in the configuration.
-impl fmt::Display for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Lane {
+    /// All of them, the most urgent first.
+    pub(crate) const ALL: [Self; 3] = [Self::Emergency, Self::Normal, Self::Bulk];
+
+    /// As it is written in the configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::Emergency => "emergency",
             Self::Normal => "normal",
             Self::Bulk => "bulk",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

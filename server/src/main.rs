@@ -25,6 +25,7 @@ mod nifti_file;
 mod node;
 mod output;
 mod page;
+mod patient;
 mod phantom;
 mod plan;
 mod progress;

@@ -94,13 +94,7 @@ impl Faults {
                 self.unless(!path.as_os_str().is_empty(), || format!("dicom.tls.{name} is missing"));
             }
         }
-        let sockets = [
-            ("dicom.listen", dicom.listen),
-            ("dicom.tls.listen", dicom.tls.as_ref().and_then(|tls| tls.listen)),
-            ("http.listen", http.listen),
-        ];
-        let sockets: Vec<_> =
-            sockets.into_iter().filter_map(|(name, address)| Some((name, address?))).collect();
+        let sockets = config.sockets();
         self.unless(!sockets.is_empty(), || {
             "nothing can ever come in: dicom.listen, dicom.tls.listen and http.listen are all off".to_owned()
         });
@@ -382,7 +376,8 @@ pub(crate) fn url_faults(path: &str, text: &str, allow_plain: bool, permit: &str
     faults
 }
 
-fn is_this_machine(address: IpAddr) -> bool {
+/// Whether `address` leads nowhere but to this machine, also where it is written as one of IPv6 (`::ffff:127.0.0.1`).
+pub(crate) fn is_this_machine(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 

@@ -258,8 +258,7 @@ impl Web {
     }
 
     fn media_type(&self, response: &Response) -> Result<MediaType> {
-        let text = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media_type = text.and_then(MediaType::parse).filter(|t| t.essence == "multipart/related");
+        let media_type = MediaType::of(response.headers()).filter(|t| t.essence == "multipart/related");
         media_type.ok_or_else(|| anyhow!("it answered with something else than multipart/related"))
     }
 
