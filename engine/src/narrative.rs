@@ -24,9 +24,9 @@
 //! order, `style.rs` under headings.
 
 mod advice;
-mod change;
+pub(crate) mod change;
 mod patient;
-mod phrase;
+pub(crate) mod phrase;
 pub mod rounded;
 mod style;
 pub(crate) mod template;

@@ -6,7 +6,7 @@ use crate::finding::{Finding, Kind};
 use crate::track::{Change, Compared, Resolved, Trend};
 
 /// What has become of a lesion, within a sentence.
-pub(super) fn trend(language: Language, trend: Trend) -> &'static str {
+pub(crate) fn trend(language: Language, trend: Trend) -> &'static str {
     match trend {
         Trend::New => either(language, "新发", "new"),
         Trend::Grown => either(language, "较前增大", "larger than before"),
@@ -64,7 +64,7 @@ pub(super) fn finding(language: Language, finding: &Finding, change: &Change) ->
 
 /// "long axis 10.2 mm (previously 8.1 mm), volume +56 % in 92 days, volume doubling time 143 days"; empty where
 /// nothing was measured in the prior.
-pub(super) fn measured(language: Language, finding: &Finding, change: &Change) -> String {
+pub(crate) fn measured(language: Language, finding: &Finding, change: &Change) -> String {
     let mut parts = Vec::new();
     if let Some(before) = change.prior_long_axis_mm {
         let (now, before) =

@@ -11,7 +11,7 @@ use crate::finding::{Density, Finding, Kind, Organ, Side, Site};
 use Language::{Chinese, English};
 
 /// One of two words.
-pub(super) fn either<T>(language: Language, chinese: T, english: T) -> T {
+pub(crate) fn either<T>(language: Language, chinese: T, english: T) -> T {
     match language {
         Chinese => chinese,
         English => english,
@@ -27,7 +27,7 @@ fn organ_head(language: Language, organ: Organ) -> &'static str {
 }
 
 /// The organ within a sentence, with its side where there is one.
-pub(super) fn site(language: Language, site: Site) -> &'static str {
+pub(crate) fn site(language: Language, site: Site) -> &'static str {
     match (site.organ, site.side) {
         (Organ::Lung, Some(Side::Right)) => either(language, "右肺", "right lung"),
         (Organ::Lung, Some(Side::Left)) => either(language, "左肺", "left lung"),
@@ -45,7 +45,7 @@ pub(super) fn lesion(language: Language, kind: Kind) -> &'static str {
 }
 
 /// A lesion of this kind, where the organ has not been named.
-pub(super) fn lesion_of_organ(language: Language, kind: Kind) -> &'static str {
+pub(crate) fn lesion_of_organ(language: Language, kind: Kind) -> &'static str {
     match kind {
         Kind::LungNodule => either(language, "肺结节", "lung nodule"),
         Kind::LiverLesion => either(language, "肝脏局灶性病变", "focal liver lesion"),
@@ -53,13 +53,13 @@ pub(super) fn lesion_of_organ(language: Language, kind: Kind) -> &'static str {
 }
 
 /// So many of them: "结节 3 个", "3 nodules".
-pub(super) fn counted(language: Language, noun: &str, count: usize) -> String {
+pub(crate) fn counted(language: Language, noun: &str, count: usize) -> String {
     let plural = if count == 1 { "" } else { "s" };
     either(language, format!("{noun} {count} 个"), format!("{count} {noun}{plural}"))
 }
 
 /// What a lesion is and where: "Solid nodule, right lung".
-pub(super) fn description(language: Language, finding: &Finding) -> String {
+pub(crate) fn description(language: Language, finding: &Finding) -> String {
     let place = site(language, finding.site);
     match (finding.kind, finding.density) {
         (Kind::LiverLesion, _) => {
@@ -149,7 +149,7 @@ fn head(language: Language, organ: Organ, volume_ml: Option<f64>) -> String {
 }
 
 /// How many lie on which side, where sides were told: " (2 right, 1 left)".
-pub(super) fn sides(language: Language, findings: &[&Finding]) -> String {
+pub(crate) fn sides(language: Language, findings: &[&Finding]) -> String {
     let on = |side| findings.iter().filter(|f| f.site.side == side).count();
     let (right, left, unknown) = (on(Some(Side::Right)), on(Some(Side::Left)), on(None));
     if right + left == 0 {

@@ -11,14 +11,14 @@ pub(crate) const DESCRIBED: usize = 10;
 const QUOTED: usize = 5;
 
 /// What was looked for in one organ, and what came of it.
-pub(super) struct Topic<'a> {
-    pub(super) organ: Organ,
-    pub(super) kind: Kind,
-    pub(super) organ_found: bool,
-    pub(super) volume_ml: Option<f64>,
-    pub(super) findings: Vec<&'a Finding>,
+pub(crate) struct Topic<'a> {
+    pub(crate) organ: Organ,
+    pub(crate) kind: Kind,
+    pub(crate) organ_found: bool,
+    pub(crate) volume_ml: Option<f64>,
+    pub(crate) findings: Vec<&'a Finding>,
     /// Lesions of the prior that are gone.
-    pub(super) resolved: Vec<&'a Resolved>,
+    pub(crate) resolved: Vec<&'a Resolved>,
 }
 
 /// The template's words by what they are about, so that some of them can be replaced.
@@ -134,7 +134,7 @@ impl Parts {
 }
 
 /// What was looked for, in the order of the report. Two models that look for the same share a topic.
-fn topics<'a>(facts: &Facts<'a>) -> Vec<Topic<'a>> {
+pub(crate) fn topics<'a>(facts: &Facts<'a>) -> Vec<Topic<'a>> {
     let mut topics: Vec<Topic<'a>> = Vec::new();
     let mut topic = |organ, kind| -> usize {
         let known = topics.iter().position(|topic| (topic.organ, topic.kind) == (organ, kind));
@@ -172,7 +172,7 @@ fn topics<'a>(facts: &Facts<'a>) -> Vec<Topic<'a>> {
 
 impl<'a> Topic<'a> {
     /// The finding with the longest long axis, the first of several equals.
-    pub(super) fn largest(&self) -> Option<&'a Finding> {
+    pub(crate) fn largest(&self) -> Option<&'a Finding> {
         let long_axis = |finding: &Finding| finding.measurements.long_axis_mm;
         // `max_by` returns the last of equals.
         self.findings.iter().rev().max_by(|a, b| long_axis(a).total_cmp(&long_axis(b))).copied()
