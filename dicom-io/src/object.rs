@@ -212,7 +212,13 @@ impl Origin<'_> {
     ///
     /// Both UIDs depend on study, program and content. What somebody does to a document happens once: with
     /// `once` they depend on the time as well.
-    pub(crate) fn document(&self, kind: &Kind, series: &NewSeries, content: Dataset, once: bool) -> ResultObject {
+    pub(crate) fn document(
+        &self,
+        kind: &Kind,
+        series: &NewSeries,
+        content: Dataset,
+        once: bool,
+    ) -> ResultObject {
         let time = if once { self.created.value() } else { String::new() };
         let hash = digest(content.object());
         let uid = |what: &str| {
