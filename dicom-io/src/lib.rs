@@ -4,6 +4,7 @@
 
 mod attribute;
 mod codestream;
+mod date;
 mod elements;
 mod error;
 pub mod geometry;
@@ -13,6 +14,7 @@ mod instance;
 pub mod json;
 pub mod net;
 pub mod object;
+pub mod pdf;
 pub mod phantom;
 mod pixels;
 mod plan;

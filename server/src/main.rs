@@ -18,6 +18,7 @@ mod http;
 mod inspect;
 mod intake;
 mod jobs;
+mod llm;
 mod log;
 mod models;
 mod nifti_file;

@@ -52,9 +52,10 @@ pub(crate) enum Said {
 }
 
 /// How far it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub(crate) struct Stage {
-    /// What is going on: `lung-nodule: network`.
+    /// What is going on.
+    #[schema(example = "lung-nodule: network")]
     pub(crate) what: String,
     pub(crate) done: u64,
     pub(crate) total: u64,
