@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Kind, Site};
 
+mod change;
+mod compare;
+mod pair;
+mod pyramid;
+mod register;
+mod solve;
+
+pub use compare::{Current, compare};
+
 /// An earlier examination of the same patient, to compare with.
 #[derive(Debug, Clone)]
 pub struct Prior {
