@@ -212,8 +212,15 @@ impl Origin<'_> {
     ///
     /// Both UIDs depend on study, program and content. What somebody does to a document happens once: with
     /// `once` they depend on the time as well.
-    pub(crate) fn document(&self, kind: &Kind, series: &NewSeries, content: Dataset, once: bool) -> ResultObject {
+    pub(crate) fn document(
+        &self,
+        kind: &Kind,
+        series: &NewSeries,
+        content: Dataset,
+        once: bool,
+    ) -> ResultObject {
         let time = if once { self.created.value() } else { String::new() };
+        let content = content.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
         let hash = digest(content.object());
         let uid = |what: &str| {
             let equipment = &self.equipment.software_version;

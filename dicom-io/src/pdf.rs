@@ -6,8 +6,8 @@ use dicom::core::VR;
 use dicom::dictionary_std::{tags, uids};
 
 use crate::object::{Dataset, Kind, NewSeries, Origin, ResultObject};
-use crate::sr::codes::Code;
 use crate::sr::Referenced;
+use crate::sr::codes::Code;
 
 /// A PDF and what it is.
 #[derive(Debug, Clone)]

@@ -159,9 +159,10 @@ impl TextReport {
         let language = self.language.map(|language| {
             Item::new(Relation::HasConceptMod, template::LANGUAGE, Value::Code(language.code()))
         });
-        let procedure = self.procedure.clone().map(|code| {
-            Item::new(Relation::HasConceptMod, template::PROCEDURE_REPORTED, Value::Code(code))
-        });
+        let procedure = self
+            .procedure
+            .clone()
+            .map(|code| Item::new(Relation::HasConceptMod, template::PROCEDURE_REPORTED, Value::Code(code)));
         Item::new(Relation::Contains, self.title.clone(), title)
             .with(language)
             .with(procedure)
@@ -171,10 +172,8 @@ impl TextReport {
 
     fn section(&self, section: &Section) -> Item {
         // A heading has its plural, an element of it the singular. Source: CID 7001 and 7002.
-        let names = [
-            (codes::IMPRESSIONS, template::IMPRESSION),
-            (codes::RECOMMENDATIONS, template::RECOMMENDATION),
-        ];
+        let names =
+            [(codes::IMPRESSIONS, template::IMPRESSION), (codes::RECOMMENDATIONS, template::RECOMMENDATION)];
         let name = names.into_iter().find(|(heading, _)| *heading == section.heading);
         let name = name.map_or(template::FINDING, |(_, name)| name);
         Item::container(section.heading.clone())
@@ -183,9 +182,8 @@ impl TextReport {
     }
 
     fn sentence(&self, name: Code, sentence: &Sentence) -> Item {
-        let modifier = |name, text: &str| {
-            Item::new(Relation::HasConceptMod, name, Value::Text(text.to_owned()))
-        };
+        let modifier =
+            |name, text: &str| Item::new(Relation::HasConceptMod, name, Value::Text(text.to_owned()));
         let author = match &sentence.author {
             Some(Author::Algorithm { name, version, learned }) => {
                 let mut items = vec![modifier(template::ALGORITHM_NAME, name)];
@@ -218,7 +216,7 @@ impl TextReport {
             .with(author)
             .with(rules.map(|rule| modifier(template::ALGORITHM_PARAMETERS, &format!("{RULE}{rule}"))))
             .with(images)
-            .with(lesions.map(|uid| inferred(template::TRACKING_UNIQUE_IDENTIFIER, Value::UidRef(uid.clone()))))
+            .with(lesions.map(|uid| inferred(template::LESION, Value::UidRef(uid.clone()))))
             // A sentence written by a person may rest on something else.
             .with(measured.filter(|_| !matches!(sentence.author, Some(Author::Person(_)))))
     }

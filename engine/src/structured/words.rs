@@ -64,7 +64,11 @@ pub fn text_report(
             text: sentence.text.clone(),
             author: author(sentence.author, report),
             lesions: about.iter().map(|at| report.findings[*at].tracking_uid.clone()).collect(),
-            images: about.iter().filter_map(|at| shown[*at].as_ref()).map(|(image, _)| image.clone()).collect(),
+            images: about
+                .iter()
+                .filter_map(|at| shown[*at].as_ref())
+                .map(|(image, _)| image.clone())
+                .collect(),
             rules: sentence.rules.clone(),
         }
     };
@@ -78,7 +82,8 @@ pub fn text_report(
         section(codes::IMPRESSIONS, &narrative.impression),
         section(codes::RECOMMENDATIONS, &narrative.recommendation),
     ];
-    let mut evidence: Vec<Referenced> = shown.into_iter().flatten().map(|(_, referenced)| referenced).collect();
+    let mut evidence: Vec<Referenced> =
+        shown.into_iter().flatten().map(|(_, referenced)| referenced).collect();
     // Two findings may share a slice.
     evidence.sort_by(|a, b| a.sop_instance_uid.cmp(&b.sop_instance_uid));
     evidence.dedup();
@@ -101,7 +106,8 @@ pub fn narrative(document: &Document, report: &Report) -> Narrative {
         let named = |section: &&Section| headings.contains(&&section.heading);
         let sentences = document.report.sections.iter().filter(named).flat_map(|section| &section.sentences);
         let sentence = |sentence: &sr::Sentence| {
-            let number = |uid: &Uid| report.findings.iter().find(|f| f.tracking_uid == *uid).map(|f| f.number);
+            let number =
+                |uid: &Uid| report.findings.iter().find(|f| f.tracking_uid == *uid).map(|f| f.number);
             Sentence {
                 text: sentence.text.clone(),
                 evidence: sentence.lesions.iter().filter_map(number).collect(),
