@@ -10,8 +10,11 @@ use dicom::encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom::object::InMemDicomObject;
 use dicom::transfer_syntax::TransferSyntaxRegistry;
 
+pub use self::patient::Sex;
 use crate::header::Header;
 use crate::uid::Uid;
+
+mod patient;
 
 /// Values longer than this are left behind: no attribute of a patient or a study needs as much.
 const LONGEST: usize = 64 << 10;
@@ -122,7 +125,7 @@ fn is_kept(tag: Tag) -> bool {
     }
 }
 
-const SERIES_LEVEL: [Tag; 45] = [
+const SERIES_LEVEL: [Tag; 47] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::TIMEZONE_OFFSET_FROM_UTC,
     tags::STUDY_DATE,
@@ -165,6 +168,8 @@ const SERIES_LEVEL: [Tag; 45] = [
     tags::PERFORMED_PROCEDURE_STEP_DESCRIPTION,
     // Of an image rather than a series; what is made from it repeats them.
     tags::SLICE_THICKNESS,
+    tags::CONTRAST_BOLUS_AGENT,
+    tags::CONTRAST_BOLUS_AGENT_SEQUENCE,
     tags::LOSSY_IMAGE_COMPRESSION,
     tags::LOSSY_IMAGE_COMPRESSION_RATIO,
     tags::LOSSY_IMAGE_COMPRESSION_METHOD,

@@ -4,10 +4,14 @@
 //! English; what the evidence does not hold is a [`Fault`]. The vocabulary is closed: words that are not
 //! understood are a fault too.
 
+mod class;
+
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
 use crate::narrative::Narrative;
+
+pub use class::Class;
 
 /// What is wrong with a report.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -50,18 +54,40 @@ pub enum Section {
     Recommendation,
 }
 
-/// Kinds of error. The names are stable: tables and filters use them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Class {
-    /// A number that no measurement has.
-    Number,
-    /// Words that are not understood, so that nobody can say whether they are supported.
-    UnknownWords,
+/// How much of a text must be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// For what a language model wrote: every sentence names its findings (`evidence`), the vocabulary is closed,
+    /// recommendations are the guideline's own sentences.
+    Closed,
+    /// For what a person wrote: `evidence` is ignored, a sentence speaks of the findings that it fits best, words
+    /// that are not understood are passed over, and what was never looked for may be described.
+    Open,
+}
+
+/// What is wrong with `narrative`, which a language model or the template wrote.
+pub fn check(narrative: &Narrative, evidence: &Evidence) -> Verdict {
+    judge(narrative, evidence, Mode::Closed)
 }
 
 /// What is wrong with `narrative`.
-pub fn check(_narrative: &Narrative, _evidence: &Evidence) -> Verdict {
+pub fn judge(_narrative: &Narrative, _evidence: &Evidence, _mode: Mode) -> Verdict {
     Verdict::default()
+}
+
+impl Verdict {
+    /// Whether every word is supported.
+    pub fn is_clean(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// The faults of the sentence at `place`.
+    pub fn of(&self, place: Place) -> impl Iterator<Item = &Fault> {
+        self.faults.iter().filter(move |fault| fault.place == Some(place))
+    }
+
+    /// The faults of the report as a whole.
+    pub fn of_report(&self) -> impl Iterator<Item = &Fault> {
+        self.faults.iter().filter(|fault| fault.place.is_none())
+    }
 }

@@ -24,7 +24,7 @@ pub mod structured;
 pub mod track;
 pub mod write;
 
-pub use analyze::{INTENDED_USE, Step, Tools, analyze};
+pub use analyze::{INTENDED_USE, Step, Task, Tools, analyze};
 pub use error::Error;
 pub use evidence::Evidence;
 pub use finding::{Density, Finding, Kind, Mask, Measurements, Organ, Side, Site};

@@ -7,20 +7,18 @@ use anyhow::{Context, Result};
 use datasets::Matching;
 use dicom_io::Series;
 use dicom_io::object::{DateTime, ResultObject};
-use engine::{Language, Report, Step, Tools};
+use engine::{Report, Step, Task, Tools};
 use kernels::Device;
-use models::Card;
 use serde::{Deserialize, Serialize};
 
 use crate::page;
 use crate::progress::Show;
 use crate::session::{Session, Stopwatch};
 
-/// Analyses `series` with the `wanted` models.
+/// Does `task` on `series`.
 pub(crate) fn analyze(
     series: &Series,
-    wanted: &[&'static Card],
-    language: Language,
+    task: &Task<'_>,
     session: &Session,
     show: &Show<'_>,
     watch: &Stopwatch,
@@ -42,7 +40,7 @@ pub(crate) fn analyze(
         runtime: session.describe(),
         foci_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let report = engine::analyze(&reading, wanted, language, &mut tools)?;
+    let report = engine::analyze(&reading, task, &mut tools)?;
     Ok((reading, report))
 }
 

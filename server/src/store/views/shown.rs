@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::config::Lane;
 use crate::store::jobs::lane;
 use crate::store::{Time, uid};
+use crate::worker::Stage;
 
 /// What has become of a study: of its newest revision, and of the newest job for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -101,15 +102,6 @@ pub(crate) struct Job {
     pub(crate) started_at: Option<Time>,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) ended_at: Option<Time>,
-}
-
-/// How far a job is.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct Stage {
-    #[schema(example = "lung-nodule: network")]
-    pub(crate) what: String,
-    pub(crate) done: u64,
-    pub(crate) total: u64,
 }
 
 /// All that is known of a study.
