@@ -146,7 +146,7 @@ fn sentence(item: &Item, words: &str) -> Sentence {
         Sentence { text: words.to_owned(), author: person.or(algorithm), ..Sentence::default() };
     for child in &item.children {
         match &child.value {
-            Value::UidRef(uid) if child.name.as_ref() == Some(&template::TRACKING_UNIQUE_IDENTIFIER) => {
+            Value::UidRef(uid) if child.name.as_ref() == Some(&template::LESION) => {
                 sentence.lesions.push(uid.clone());
             }
             Value::Image { image, .. } => sentence.images.push(image.clone()),
