@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use dicom_io::{Series, scan};
-use engine::{Kind, Language, Report};
+use engine::{Kind, Language, Report, Task};
 use models::Card;
 
 use crate::output::OutputFolder;
+use crate::patient::History;
 use crate::progress::Bar;
 use crate::results;
 use crate::session::{Session, Stopwatch};
@@ -41,6 +42,9 @@ pub(crate) struct Analyze {
     /// The language of the report
     #[arg(long, value_enum, default_value_t = Lang::En)]
     lang: Lang,
+
+    #[command(flatten)]
+    history: History,
 
     /// Read this series rather than the one that suits best
     #[arg(long, value_name = "UID")]
@@ -103,7 +107,14 @@ impl Analyze {
         };
         let session = Session::new(self.threads);
         let show = |what: &str, done, total| bar.show(what, done, total);
-        let (reading, report) = results::analyze(series, &wanted, self.lang.into(), &session, &show, &watch)?;
+        let task = Task {
+            wanted: &wanted,
+            language: self.lang.into(),
+            guideline: self.history.guideline(),
+            patient: self.history.patient(),
+            prior: None,
+        };
+        let (reading, report) = results::analyze(series, &task, &session, &show, &watch)?;
         results::write(&reading, &report, None, folder.path(), &watch)?;
         folder.finish()?;
         bar.clear();

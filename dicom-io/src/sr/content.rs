@@ -71,6 +71,15 @@ pub enum Value {
         /// Which segments of it, if it is a segmentation and not all.
         segments: Vec<u16>,
     },
+    /// A reference to an object that is no image, such as another report.
+    Composite {
+        /// Its class.
+        sop_class_uid: Uid,
+        /// Which one.
+        sop_instance_uid: Uid,
+    },
+    /// The name of a person, as DICOM writes it.
+    PersonName(String),
     /// Points on an image.
     Region {
         /// `POINT`, `POLYLINE`, `CIRCLE` and so on; a polyline that ends where it began is an area.
@@ -191,6 +200,17 @@ impl Item {
                 }
                 to.text(tags::VALUE_TYPE, VR::CS, "IMAGE").items(tags::REFERENCED_SOP_SEQUENCE, [reference])
             }
+            Value::Composite { sop_class_uid, sop_instance_uid } => {
+                to.text(tags::VALUE_TYPE, VR::CS, "COMPOSITE").items(
+                    tags::REFERENCED_SOP_SEQUENCE,
+                    [Dataset::new()
+                        .uid(tags::REFERENCED_SOP_CLASS_UID, sop_class_uid)
+                        .uid(tags::REFERENCED_SOP_INSTANCE_UID, sop_instance_uid)],
+                )
+            }
+            Value::PersonName(name) => {
+                to.text(tags::VALUE_TYPE, VR::CS, "PNAME").text(tags::PERSON_NAME, VR::PN, name)
+            }
             Value::Region { graphic, points } => {
                 let flat: Vec<f32> = points.iter().flatten().copied().collect();
                 to.text(tags::VALUE_TYPE, VR::CS, "SCOORD")
@@ -301,6 +321,14 @@ fn value(object: &InMemDicomObject) -> Option<Value> {
                     .collect(),
             }
         }
+        "COMPOSITE" => {
+            let reference = items(object, tags::REFERENCED_SOP_SEQUENCE).first()?;
+            Value::Composite {
+                sop_class_uid: uid(reference, tags::REFERENCED_SOP_CLASS_UID)?,
+                sop_instance_uid: uid(reference, tags::REFERENCED_SOP_INSTANCE_UID)?,
+            }
+        }
+        "PNAME" => Value::PersonName(text(object, tags::PERSON_NAME)),
         "SCOORD" => {
             let flat = object.get(tags::GRAPHIC_DATA)?.to_multi_float32().ok()?;
             Value::Region {
@@ -313,7 +341,7 @@ fn value(object: &InMemDicomObject) -> Option<Value> {
     })
 }
 
-fn items(object: &InMemDicomObject, tag: Tag) -> &[InMemDicomObject] {
+pub(super) fn items(object: &InMemDicomObject, tag: Tag) -> &[InMemDicomObject] {
     object.get(tag).and_then(|element| element.items()).unwrap_or_default()
 }
 

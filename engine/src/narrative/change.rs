@@ -140,15 +140,23 @@ pub(super) fn not_compared(language: Language, finding: &Finding) -> String {
 
 /// A lesion of the prior that is no longer there.
 pub(super) fn resolved(language: Language, lesion: &Resolved) -> String {
-    let (long, short) =
-        (rounded::millimetres(lesion.prior_long_axis_mm), rounded::millimetres(lesion.prior_short_axis_mm));
+    let long = rounded::millimetres(lesion.prior_long_axis_mm);
+    let short = lesion.prior_short_axis_mm.map(rounded::millimetres);
     let (what, place) = (self::lesion(language, lesion.kind), site(language, lesion.site));
+    let size = match language {
+        Language::Chinese => {
+            let short = short.map(|short| format!("，短径 {short} mm")).unwrap_or_default();
+            format!("长径 {long} mm{short}")
+        }
+        Language::English => match short {
+            Some(short) => format!("{long} × {short} mm"),
+            None => format!("{long} mm"),
+        },
+    };
     either(
         language,
-        format!("前次检查所见{place}{what}（长径 {long} mm，短径 {short} mm）本次未检出。"),
-        format!(
-            "A {what} of the {place} in the prior examination ({long} × {short} mm) is no longer detected."
-        ),
+        format!("前次检查所见{place}{what}（{size}）本次未检出。"),
+        format!("A {what} of the {place} in the prior examination ({size}) is no longer detected."),
     )
 }
 
