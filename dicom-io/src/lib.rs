@@ -4,6 +4,7 @@
 
 mod attribute;
 mod codestream;
+mod date;
 mod elements;
 mod error;
 pub mod geometry;
@@ -13,6 +14,7 @@ mod instance;
 pub mod json;
 pub mod net;
 pub mod object;
+pub mod pdf;
 pub mod phantom;
 mod pixels;
 mod plan;
@@ -37,7 +39,7 @@ pub use plan::{MAX_VOXELS, MIN_SLICES};
 pub use read::{Reading, SliceRef};
 pub use scale::AIR_HU;
 pub use scan::{Scan, Series, SkipReason, Skipped, Study, scan};
-pub use source::Source;
+pub use source::{Sex, Source};
 pub use sr::codes::Code;
 pub use uid::Uid;
 pub use units::Millimetre;

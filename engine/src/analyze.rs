@@ -6,9 +6,10 @@ use models::{Card, Head, Network, Outputs, Progress};
 use ndarray::{Array3, ArrayView3, Zip, s};
 
 use crate::error::Error;
-use crate::finding::{Finding, Kind, Mask, Organ, Site};
+use crate::evidence::Evidence;
+use crate::finding::{Density, Finding, Kind, Mask, Organ, Site};
 use crate::grid::{Bounds, Grid};
-use crate::guideline::Advised;
+use crate::guideline::{Advised, Guideline, Patient, advise};
 use crate::liver;
 use crate::lung::{self, Lungs};
 use crate::measure::measure;
@@ -16,6 +17,7 @@ use crate::narrative::{Facts, Language, Narrative};
 use crate::part::bounding_box;
 use crate::prepare::{Prepared, prepare};
 use crate::report::{Examined, ModelRun, Provenance, Report, SCHEMA_VERSION};
+use crate::track::{self, Current, Prior};
 use crate::write::Writing;
 
 /// Said in every report.
@@ -33,6 +35,22 @@ const LUNG_AIR_HU: f32 = -400.0;
 
 /// How much of the surroundings of the lungs a network sees, voxels.
 const CONTEXT_VOXELS: usize = 8;
+
+/// What is asked of an analysis.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// The models to look with.
+    pub wanted: &'a [&'static Card],
+    /// The language of the words.
+    pub language: Language,
+    /// The guideline to advise by; `None`: no advice.
+    pub guideline: Option<Guideline>,
+    /// What is known of the patient besides the images' header; sex and age are taken from there where they
+    /// are not told.
+    pub patient: Patient,
+    /// An earlier examination to compare with.
+    pub prior: Option<&'a Prior>,
+}
 
 /// How far the analysis is, for whoever shows it.
 #[derive(Debug, Clone, Copy)]
@@ -61,18 +79,13 @@ pub struct Tools<'a> {
     pub foci_version: String,
 }
 
-/// The report of the series in `reading`, as far as the `wanted` models can tell.
+/// The report of the series in `reading`, as far as the models that `task` wants can tell.
 ///
 /// # Errors
 ///
 /// [`Error::Card`] for a model that finds nothing by itself (the whole-liver model), and whatever kept a
 /// network from running.
-pub fn analyze(
-    reading: &Reading,
-    wanted: &[&'static Card],
-    language: Language,
-    tools: &mut Tools<'_>,
-) -> Result<Report, Error> {
+pub fn analyze(reading: &Reading, task: &Task<'_>, tools: &mut Tools<'_>) -> Result<Report, Error> {
     let mut run = Run {
         volume: &reading.volume,
         tools,
@@ -81,7 +94,7 @@ pub fn analyze(
         lesions: Vec::new(),
         warnings: Vec::new(),
     };
-    for card in wanted {
+    for card in task.wanted {
         let kind = Kind::of(card).ok_or_else(|| Error::Card {
             model: card.name.clone(),
             problem: "the engine has no name for what it finds",
@@ -102,7 +115,7 @@ pub fn analyze(
 
     (tools.progress)(Step { what: "measuring", done: 0, total: 1 });
     let spacing = reading.volume.geometry.spacing();
-    let (findings, immeasurable) = findings(reading, lesions);
+    let (mut findings, immeasurable) = findings(reading, lesions);
     let mut warnings: Vec<String> = reading.warnings.iter().map(ToString::to_string).chain(odd).collect();
     if immeasurable > 0 {
         warnings.push(format!(
@@ -110,18 +123,34 @@ pub fn analyze(
         ));
     }
     let modality = reading.source.modality();
-    let advised = Advised::default();
-    let facts = Facts {
+    let mut compared = None;
+    if let Some(prior) = task.prior {
+        (tools.progress)(Step { what: "comparing", done: 0, total: 1 });
+        let current = Current {
+            images: &reading.volume,
+            is_ct: modality == "CT",
+            frame_of_reference_uid: reading.source.frame_of_reference_uid(),
+            examined: &examined,
+        };
+        let notes;
+        (compared, notes) = track::compare(&tools.device, &current, prior, &mut findings)?;
+        warnings.extend(notes);
+    }
+    let mut facts = Facts {
         modality: &modality,
         slices: reading.slices.len(),
         spacing_mm: spacing.to_array(),
         findings: &findings,
         examined: &examined,
-        compared: None,
-        advised: &advised,
+        compared: compared.as_ref(),
+        advised: &Advised::default(),
         warnings: &warnings,
     };
-    let narrative = Narrative::template(language, &facts);
+    let patient = task.patient.completed(&reading.source);
+    let lesions = Evidence::of(&facts, patient, reading.source.contrast()).lesions;
+    let advised = task.guideline.map(|guideline| advise(guideline, &patient, &lesions)).unwrap_or_default();
+    facts.advised = &advised;
+    let narrative = Narrative::template(task.language, &facts);
     Ok(Report {
         schema_version: SCHEMA_VERSION,
         intended_use: INTENDED_USE.into(),
@@ -132,7 +161,7 @@ pub fn analyze(
         spacing_mm: spacing.to_array(),
         findings,
         examined,
-        compared: None,
+        compared,
         advised,
         narrative,
         warnings,
@@ -418,7 +447,7 @@ fn findings(reading: &Reading, lesions: Vec<Lesion>) -> (Vec<Finding>, usize) {
             model: lesion.model.name.clone(),
             sop_instance_uid: reading.slices[measurements.slice].sop_instance_uid.clone(),
             tracking_uid: Uid::derived(&["tracking", series, &lesion.model.weights.sha256, &place]),
-            density: None,
+            density: density(reading, &lesion),
             change: None,
             critical: lesion.model.is_critical(measurements.long_axis_mm),
             measurements,
@@ -426,6 +455,12 @@ fn findings(reading: &Reading, lesions: Vec<Lesion>) -> (Vec<Finding>, usize) {
         }
     };
     ((1..).zip(measured).map(number).collect(), immeasurable)
+}
+
+/// What a lung nodule looks like; only CT has Hounsfield units to tell.
+fn density(reading: &Reading, lesion: &Lesion) -> Option<Density> {
+    let tells = lesion.kind == Kind::LungNodule && reading.source.modality() == "CT";
+    tells.then(|| crate::density::density(&reading.volume, &lesion.mask)).flatten()
 }
 
 impl ModelRun {

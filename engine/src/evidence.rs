@@ -3,14 +3,19 @@
 //! It is made from our own report, or from anybody's structured report. What is not in here is not known, and
 //! words that claim it are wrong.
 
+mod from_sr;
+
+use serde::Serialize;
+
 use crate::finding::{Density, Finding, Kind, Organ, Side};
 use crate::guideline::{Advised, Patient};
 use crate::narrative::Facts;
 use crate::report::Examined;
 use crate::track::{Change, Compared};
+use crate::write::sha256;
 
 /// All that words about one examination may say.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evidence {
     /// The modality, as DICOM writes it.
     pub modality: String,
@@ -20,7 +25,8 @@ pub struct Evidence {
     pub slices: Option<usize>,
     /// The distances between neighbouring columns, rows and slices, mm.
     pub spacing_mm: Option<[f64; 3]>,
-    /// Sex and age, where they are known.
+    /// Sex and age, where they are known. They are never written.
+    #[serde(skip)]
     pub patient: Patient,
     /// What was found, in the order of the report.
     pub lesions: Vec<Lesion>,
@@ -35,7 +41,7 @@ pub struct Evidence {
 }
 
 /// One lesion as words may speak of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Lesion {
     /// Its number in the report.
     pub number: usize,
@@ -74,7 +80,8 @@ pub struct Lesion {
 }
 
 /// What a lesion is said to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum What {
     /// A nodule of the lung.
     LungNodule,
@@ -87,7 +94,8 @@ pub enum What {
 }
 
 /// A lobe of a lung.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Lobe {
     /// Upper lobe of either lung.
     Upper,
@@ -112,6 +120,12 @@ impl Evidence {
             advised: facts.advised.clone(),
             warnings: facts.warnings.to_vec(),
         }
+    }
+
+    /// The SHA-256 of all of it but the patient, hexadecimal, for the provenance.
+    pub fn sha256(&self) -> String {
+        // Numbers that are not finite are written as null; nothing else can go wrong.
+        sha256(&serde_json::to_string(self).unwrap_or_default())
     }
 }
 

@@ -2,33 +2,57 @@
 //!
 //! A rule fires or it does not; nobody's judgement is in it, and no language model comes near. Where a
 //! guideline does not apply to the patient, or something that it asks for is not known, it says so rather
-//! than guess.
+//! than guess. `docs/GUIDELINES.md` prints the tables and tells what was left out and why.
+//!
+//! The tables are in `guideline/`, a file for each guideline; `judge.rs` finds the row of a nodule, `text.rs`
+//! says it.
 
+mod c_lung_rads;
+mod fleischner;
+mod judge;
+mod lung_rads;
+mod table;
+mod text;
+
+use dicom_io::Source;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Lesion;
-use crate::narrative::Language;
+pub use dicom_io::Sex;
+pub use judge::advise;
+pub use table::{Row, Seen, Size};
 
 /// A published guideline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Guideline {
     /// Incidental nodules: MacMahon et al., Radiology 2017;284:228-243.
+    #[serde(rename = "fleischner-2017")]
     Fleischner2017,
     /// Screening: American College of Radiology, Lung-RADS v2022.
+    #[serde(rename = "lung-rads-2022")]
     LungRads2022,
-    /// Screening in China: C-Lung-RADS.
+    /// Screening in China: C-Lung-RADS, Nature Medicine 2024;30:3184-3195.
     CLungRads,
 }
 
-/// The patient's sex, as DICOM has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sex {
-    /// F
-    Female,
-    /// M
-    Male,
+impl Guideline {
+    /// Its table, row by row.
+    pub fn table(self) -> &'static [Row] {
+        match self {
+            Self::Fleischner2017 => fleischner::TABLE,
+            Self::LungRads2022 => lung_rads::TABLE,
+            Self::CLungRads => c_lung_rads::TABLE,
+        }
+    }
+
+    /// How people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fleischner2017 => "Fleischner 2017",
+            Self::LungRads2022 => "Lung-RADS v2022",
+            Self::CLungRads => "C-Lung-RADS",
+        }
+    }
 }
 
 /// What is known of the patient; `None` is not known.
@@ -50,24 +74,40 @@ pub struct Patient {
     pub screening: Option<bool>,
 }
 
+impl Patient {
+    /// With sex and age from the header of the images where nobody told them.
+    pub fn completed(self, source: &Source) -> Self {
+        Self {
+            sex: self.sex.or_else(|| source.patient_sex()),
+            age_years: self.age_years.or_else(|| source.patient_age_years()),
+            ..self
+        }
+    }
+}
+
 /// What the guideline says of the findings.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Advised {
     /// The guideline that was asked; `None`: none.
     pub guideline: Option<Guideline>,
-    /// What it advises, the most urgent first.
+    /// What it advises. The most suspicious nodule guides, so this is one advice, or one for low and one for
+    /// high risk where the risk is not known.
     pub advice: Vec<Advice>,
-    /// Why it does not apply, or what it could not judge, in plain English.
-    pub refused: Vec<String>,
+    /// Why it does not apply, or what it could not judge.
+    pub refused: Vec<Refusal>,
 }
 
 /// One advice of a guideline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Advice {
+    /// The guideline that gives it.
+    pub guideline: Guideline,
     /// The row of the table: `fleischner-2017.solid.single.6-8.low`.
     pub rule: String,
-    /// The findings (by number) that it is about.
+    /// The findings (by number) that it is about: the most suspicious ones, which guide the follow-up of all.
     pub findings: Vec<usize>,
+    /// The risk of lung cancer that it is for, where the guideline tells risks apart.
+    pub risk: Option<Risk>,
     /// The category, where the guideline has them: `4A`.
     pub category: Option<String>,
     /// What to do.
@@ -82,12 +122,24 @@ pub struct Advice {
 }
 
 /// What comes after the first step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Next {
     /// What to do.
     pub action: Action,
     /// When, in months from this examination: earliest and latest.
     pub months: Option<[u16; 2]>,
+    /// Again and again, so many months apart, from the earliest to the latest; `None`: once.
+    pub every_months: Option<u16>,
+}
+
+/// The risk of lung cancer as guidelines tell it apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Risk {
+    /// Low.
+    Low,
+    /// High.
+    High,
 }
 
 /// What a guideline tells to do.
@@ -103,22 +155,67 @@ pub enum Action {
     ConsiderCt,
     /// CT.
     Ct,
+    /// CT; PET-CT may be considered.
+    CtMaybePet,
     /// Low-dose CT, for screening.
     LowDoseCt,
-    /// CT, PET-CT or tissue sampling.
+    /// Low-dose CT; PET-CT may be considered.
+    LowDoseCtMaybePet,
+    /// Consider CT, PET-CT or tissue sampling.
     CtPetOrTissue,
     /// A specialist decides now.
     Referral,
 }
 
-impl Advice {
-    /// The advice in one sentence, as it stands in the recommendation: action, interval and findings.
-    pub fn text(&self, _language: Language) -> String {
-        String::new()
-    }
+/// Something that the guideline could not judge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The guideline that could not.
+    pub guideline: Guideline,
+    /// The findings (by number) that it could not judge; empty where it is about the patient.
+    pub findings: Vec<usize>,
+    /// Why not.
+    pub why: Why,
 }
 
-/// What `guideline` says of the lung nodules among `lesions`.
-pub fn advise(guideline: Guideline, _patient: &Patient, _lesions: &[Lesion]) -> Advised {
-    Advised { guideline: Some(guideline), ..Advised::default() }
+/// Why a guideline advises nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Why {
+    /// It is not for patients of this age.
+    Age,
+    /// It is for some ages only, and the age is not known.
+    AgeUnknown,
+    /// It is not for screening, and this is.
+    Screening,
+    /// It is for screening only, and nobody said that this is one.
+    NoScreening,
+    /// It is not for patients who are known to have a cancer.
+    KnownCancer,
+    /// It is not for patients whose immune system is suppressed.
+    Immunosuppressed,
+    /// It is not for patients with a known cancer or a suppressed immune system, and it was not told whether
+    /// the patient is one. What it advises holds if not.
+    HistoryUnknown,
+    /// Whether the nodule is solid could not be told.
+    DensityUnknown,
+    /// It goes by the solid part of a part-solid nodule, which is not measured.
+    SolidPartUnknown,
+    /// Neither diameter nor volume is known.
+    SizeUnknown,
+    /// It is larger than a nodule, and the guideline is about nodules.
+    Mass,
+    /// Its table is for nodules seen for the first time, and this one has grown since the prior.
+    Grown,
+    /// Its table is for nodules seen for the first time, and this one was seen before.
+    SeenBefore,
+    /// Whether it has grown as the guideline means it cannot be told from these two examinations.
+    GrowthUnclear,
+    /// It has not grown; what to do goes by the category that it had at the prior, which is not known.
+    PriorCategoryUnknown,
+    /// Its table has no row for it.
+    NoRow,
+    /// What it says of other findings is withheld, because these could not be judged and may need more.
+    Withheld,
 }

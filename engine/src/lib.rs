@@ -5,6 +5,7 @@
 mod analyze;
 pub mod check;
 pub mod choose;
+pub mod density;
 mod error;
 pub mod evidence;
 pub mod finding;
@@ -20,11 +21,12 @@ mod part;
 mod prepare;
 pub mod qc;
 pub mod report;
+pub mod response;
 pub mod structured;
 pub mod track;
 pub mod write;
 
-pub use analyze::{INTENDED_USE, Step, Tools, analyze};
+pub use analyze::{INTENDED_USE, Step, Task, Tools, analyze};
 pub use error::Error;
 pub use evidence::Evidence;
 pub use finding::{Density, Finding, Kind, Mask, Measurements, Organ, Side, Site};

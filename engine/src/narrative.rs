@@ -1,8 +1,9 @@
 //! Words for a report.
 //!
 //! [`Narrative::template`] writes them from [`Facts`] and nothing else: the same facts give the same
-//! words. It names what was looked for, found and measured, and what was not assessed; it never calls
-//! a lesion benign or malignant and advises nothing but that a radiologist looks.
+//! words. It names what was looked for, found and measured, what has changed since a prior, what was not
+//! assessed, and what the guideline advises; it never calls a lesion benign or malignant and has no advice of
+//! its own but that a radiologist looks.
 //!
 //! # Words that can be checked
 //!
@@ -10,20 +11,30 @@
 //! elsewhere (a language model's) can be held against the same facts, sentence by sentence:
 //!
 //! 1. A finding is named only by its number, and every finding named is in `evidence`.
-//! 2. A number with a unit is a measurement of a finding in `evidence`, the volume of an examined organ
-//!    or the grid of the series, rounded as in [`rounded`]. A range is made of two such numbers.
+//! 2. A number with a unit is a measurement of a finding in `evidence`, now or in the prior, its change, the
+//!    volume of an examined organ, the grid of the series, the days since the prior or the axes of a lesion that
+//!    is gone since, rounded as in [`rounded`]. A range is made of two such numbers.
 //! 3. Any other number counts findings in `evidence` or slices, names a slice or finding, or is a score.
 //! 4. Every finding of the report has at least one sentence of its own: one whose evidence is it alone.
 //!
-//! Warnings are quoted as they stand, after a fixed phrase, and are exempt.
+//! Warnings and refusals of the guideline are quoted as they stand, after a fixed phrase, and are exempt; so is
+//! the recommendation, which is the guideline's own words.
 //!
-//! The phrases are in `phrase.rs`, both languages side by side; `template.rs` puts them in order.
+//! The phrases are in `phrase.rs` and its neighbours, both languages side by side; `template.rs` puts them in
+//! order, `style.rs` under headings.
 
-mod phrase;
+mod advice;
+pub(crate) mod change;
+mod patient;
+pub(crate) mod phrase;
 pub mod rounded;
-mod template;
+mod style;
+pub(crate) mod template;
+mod worklist;
 
 use serde::{Deserialize, Serialize};
+
+pub use style::Style;
 
 use crate::finding::Finding;
 use crate::guideline::Advised;
@@ -66,7 +77,7 @@ pub struct Sentence {
     /// The numbers of the findings that support it; empty for a sentence about the whole examination.
     pub evidence: Vec<usize>,
     /// The rules (by id) that advise it; only in the recommendation.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub rules: Vec<String>,
     /// Who wrote it.
     pub author: Author,
@@ -114,19 +125,6 @@ impl Narrative {
     pub fn template(language: Language, facts: &Facts<'_>) -> Self {
         template::narrative(language, facts)
     }
-
-    /// The words as plain text: two headings, a sentence on each line, the impression numbered.
-    pub fn text(&self) -> String {
-        let mut text = format!("{}\n", self.language.findings_heading());
-        for sentence in &self.findings {
-            text += &format!("{}\n", sentence.text);
-        }
-        text += &format!("\n{}\n", self.language.impression_heading());
-        for (number, sentence) in (1..).zip(&self.impression) {
-            text += &format!("{number}. {}\n", sentence.text);
-        }
-        text
-    }
 }
 
 /// Sentences of the template that say nothing of the patient, so that the checker takes them as they stand.
@@ -140,19 +138,9 @@ pub(crate) fn fixed_phrases(language: Language) -> [&'static str; 4] {
 }
 
 impl Language {
-    /// What the section of what was seen is called.
-    pub fn findings_heading(self) -> &'static str {
-        phrase::either(self, "影像所见", "Findings")
-    }
-
-    /// What the section of what it means is called.
-    pub fn impression_heading(self) -> &'static str {
-        phrase::either(self, "诊断意见", "Impression")
-    }
-
-    /// What `finding` is and where, without its number or size: "Nodule, right lung".
+    /// What `finding` is and where, without its number or size: "Solid nodule, right lung".
     pub fn describe(self, finding: &Finding) -> String {
-        phrase::description(self, finding.kind, finding.site)
+        phrase::description(self, finding)
     }
 
     /// That nobody has checked this report and what it may not be used for, in one sentence.

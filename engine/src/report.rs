@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, Kind, Organ};
 use crate::guideline::Advised;
-use crate::narrative::Narrative;
+use crate::narrative::{Facts, Narrative};
 use crate::track::Compared;
 use crate::write::Writing;
 
@@ -46,6 +46,22 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// What produced this report.
     pub provenance: Provenance,
+}
+
+impl Report {
+    /// All that words about this report may speak of.
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
+            modality: &self.modality,
+            slices: self.slices,
+            spacing_mm: self.spacing_mm,
+            findings: &self.findings,
+            examined: &self.examined,
+            compared: self.compared.as_ref(),
+            advised: &self.advised,
+            warnings: &self.warnings,
+        }
+    }
 }
 
 /// One organ that was looked at.

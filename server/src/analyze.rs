@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use dicom_io::{Series, scan};
-use engine::{Kind, Language, Report};
+use engine::{Kind, Language, Report, Task};
 use models::Card;
 
 use crate::output::OutputFolder;
+use crate::patient::History;
+use crate::prior;
 use crate::progress::Bar;
 use crate::results;
 use crate::session::{Session, Stopwatch};
@@ -41,6 +43,13 @@ pub(crate) struct Analyze {
     /// The language of the report
     #[arg(long, value_enum, default_value_t = Lang::En)]
     lang: Lang,
+
+    #[command(flatten)]
+    history: History,
+
+    /// An earlier examination of the same patient to compare with: its images, its structured report, or both
+    #[arg(long, value_name = "PATH")]
+    prior: Vec<PathBuf>,
 
     /// Read this series rather than the one that suits best
     #[arg(long, value_name = "UID")]
@@ -103,7 +112,19 @@ impl Analyze {
         };
         let session = Session::new(self.threads);
         let show = |what: &str, done, total| bar.show(what, done, total);
-        let (reading, report) = results::analyze(series, &wanted, self.lang.into(), &session, &show, &watch)?;
+        let alone = Task {
+            wanted: &wanted,
+            language: self.lang.into(),
+            guideline: self.history.guideline(),
+            patient: self.history.patient(),
+            prior: None,
+        };
+        let prior = match &self.prior[..] {
+            [] => None,
+            paths => Some(prior::read(paths, &series.source()?, &alone, &session, &show, &watch)?),
+        };
+        let task = Task { prior: prior.as_ref(), ..alone };
+        let (reading, report) = results::analyze(series, &task, &session, &show, &watch)?;
         results::write(&reading, &report, None, folder.path(), &watch)?;
         folder.finish()?;
         bar.clear();

@@ -18,6 +18,8 @@ use dicom_io::Uid;
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
+use crate::config::mib;
+
 const INCOMING: &str = "incoming";
 const IMAGES: &str = "images";
 const QUARANTINE: &str = "quarantine";
@@ -65,7 +67,7 @@ impl Archive {
     pub(crate) fn new(data: &Path, minimum_free_mb: u64) -> Self {
         Self {
             data: data.to_owned(),
-            minimum_free: minimum_free_mb.saturating_mul(1 << 20),
+            minimum_free: mib(minimum_free_mb),
             nearly_full: AtomicBool::new(false),
             next: AtomicU64::new(0),
             folders: Mutex::default(),
@@ -120,11 +122,10 @@ impl Archive {
     /// Whether there is room for more. Once there was not, there is only when a quarter more than the
     /// minimum is free, so that senders do not see it come and go.
     pub(crate) fn has_room(&self) -> io::Result<bool> {
-        let disk = rustix::fs::statvfs(&self.data)?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let free = disk(&self.data)?.free;
         metrics::gauge!("foci_disk_free_bytes").set(free as f64);
         let was_full = self.nearly_full.load(Ordering::Relaxed);
-        let enough = self.minimum_free + if was_full { self.minimum_free / 4 } else { 0 };
+        let enough = self.minimum_free.saturating_add(if was_full { self.minimum_free / 4 } else { 0 });
         let full = free < enough;
         if self.nearly_full.swap(full, Ordering::Relaxed) != full {
             let (free_mb, minimum_mb) = (free >> 20, self.minimum_free >> 20);
@@ -174,7 +175,7 @@ impl Archive {
     /// there under that name is replaced: nothing refers to it.
     pub(crate) fn keep_results(&self, from: &Path, name: &str) -> io::Result<PathBuf> {
         let results = self.folder(Path::new(RESULTS))?;
-        let to = self.data.join(RESULTS).join(name);
+        let to = self.result(name);
         if to.exists() {
             fs::remove_dir_all(&to)?;
         }
@@ -198,6 +199,16 @@ impl Archive {
     /// The file of an image.
     pub(crate) fn image(&self, file: &str) -> PathBuf {
         self.data.join(IMAGES).join(file)
+    }
+
+    /// The file of a result, or the folder of those of one job.
+    pub(crate) fn result(&self, file: &str) -> PathBuf {
+        self.results().join(file)
+    }
+
+    /// Where results lie.
+    pub(crate) fn results(&self) -> PathBuf {
+        self.data.join(RESULTS)
     }
 
     /// The file of an object in quarantine.
@@ -319,6 +330,20 @@ impl Drop for Part {
     }
 }
 
+/// Room on a disk, bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Disk {
+    pub(crate) free: u64,
+    pub(crate) total: u64,
+}
+
+/// The room on the disk that holds `place`.
+pub(crate) fn disk(place: &Path) -> io::Result<Disk> {
+    let found = rustix::fs::statvfs(place)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok(Disk { free: bytes(found.f_bavail), total: bytes(found.f_blocks) })
+}
+
 /// The name of the folder of a study: a hash, so that no sender's text becomes a path.
 pub(crate) fn folder_of(study: &Uid) -> String {
     short(Sha256::new().chain_update(study.as_str()))
@@ -363,4 +388,21 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
 /// Whether an error means that the disk is full.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minimum_that_is_more_than_can_be_counted_is_never_free() {
+        let folder = tempfile::tempdir().unwrap();
+        // Of 2^44 MiB and more the number of bytes has no place in 64 bits.
+        for minimum_free_mb in [1 << 44, u64::MAX] {
+            let archive = Archive::new(folder.path(), minimum_free_mb);
+            for _ in 0..2 {
+                assert!(!archive.has_room().unwrap(), "{minimum_free_mb}");
+            }
+        }
+    }
 }

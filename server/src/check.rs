@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use models::{Card, Places, Runtime, Status, Weights};
 
+use crate::archive::disk;
+
 /// Check whether this installation is ready, and say what to do where it is not
 ///
 /// Looks at the inference library, the weights, the GPU and the disk. Prints one line for each: `ok`,
@@ -128,6 +130,5 @@ fn installation(lines: &mut Lines) -> Result<()> {
 /// Free bytes on the disk of `folder`, or of the nearest folder above it that exists.
 fn free_bytes(folder: &Path) -> Option<u64> {
     let place = folder.ancestors().find(|place| place.exists())?;
-    let disk = rustix::fs::statvfs(place).ok()?;
-    Some(disk.f_bavail * disk.f_frsize)
+    Some(disk(place).ok()?.free)
 }

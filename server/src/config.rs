@@ -9,6 +9,8 @@ mod example;
 mod parse;
 mod sense;
 
+pub(crate) use sense::{is_this_machine, url_faults};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +20,8 @@ use std::time::Duration;
 use dicom_io::Attribute;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
+
+use crate::llm;
 
 /// Senders that are no peers: what came by STOW-RS, and what was pulled.
 const OTHER_SENDERS: [&str; 2] = ["stow", "pull"];
@@ -49,6 +53,8 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) rule: Vec<Rule>,
     pub(crate) alert: Option<Alert>,
+    /// The language model that writes; `None`: the template does.
+    pub(crate) llm: Option<llm::Settings>,
 }
 
 /// Our own DICOM node.
@@ -276,7 +282,7 @@ pub(crate) struct Alert {
     pub(crate) token_file: Option<PathBuf>,
 }
 
-/// What goes first.
+/// What goes first: the smaller, the sooner, also as the number that stands in the database.
 #[derive(
     Debug,
     Clone,
@@ -328,6 +334,11 @@ pub(crate) struct Wrong {
 
 impl std::error::Error for Wrong {}
 
+/// So many MiB in bytes. More than a number can hold is as much as it can: a limit that nothing reaches.
+pub(crate) fn mib(count: u64) -> u64 {
+    count.saturating_mul(1 << 20)
+}
+
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the configuration {} is wrong", self.file.display())?;
@@ -368,8 +379,19 @@ impl Config {
             self.dicom.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.trusted]);
         let webs = self.dicomweb.iter_mut().flat_map(|web| [&mut web.token_file, &mut web.trusted]);
         let tokens = [&mut self.http.token_file].into_iter().chain(webs);
-        let tokens = tokens.chain(self.alert.iter_mut().map(|alert| &mut alert.token_file)).flatten();
-        [&mut self.data].into_iter().chain(tls).chain(tokens)
+        let tokens = tokens.chain(self.alert.iter_mut().map(|alert| &mut alert.token_file));
+        let llm = self.llm.iter_mut().flat_map(|llm| [&mut llm.key_file, &mut llm.trusted]);
+        [&mut self.data].into_iter().chain(tls).chain(tokens.chain(llm).flatten())
+    }
+
+    /// The settings that say where to listen, and what they say.
+    pub(crate) fn sockets(&self) -> Vec<(&'static str, SocketAddr)> {
+        let sockets = [
+            ("dicom.listen", self.dicom.listen),
+            ("dicom.tls.listen", self.dicom.tls.as_ref().and_then(|tls| tls.listen)),
+            ("http.listen", self.http.listen),
+        ];
+        sockets.into_iter().filter_map(|(name, address)| Some((name, address?))).collect()
     }
 
     /// Whether studies can come from `name`.
@@ -388,14 +410,23 @@ impl Config {
     }
 }
 
-/// As it is written in the configuration.
-impl fmt::Display for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Lane {
+    /// All of them, the most urgent first.
+    pub(crate) const ALL: [Self; 3] = [Self::Emergency, Self::Normal, Self::Bulk];
+
+    /// As it is written in the configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::Emergency => "emergency",
             Self::Normal => "normal",
             Self::Bulk => "bulk",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

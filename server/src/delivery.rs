@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use crate::archive::hex;
 use crate::config::Peer;
 use crate::dicomweb::client::{self, Web};
 use crate::dimse::commitment;
@@ -212,7 +213,7 @@ impl Destination {
         for (place, (object, outcome)) in delivery.objects.iter().zip(outcomes.iter_mut()).enumerate() {
             match self.read(&object.file, &object.sha256).await {
                 Ok(_) => {
-                    files.push((object.sop_instance_uid.clone(), self.path(&object.file)));
+                    files.push((object.sop_instance_uid.clone(), self.node.archive.result(&object.file)));
                     places.push(place);
                 }
                 Err(unread) => *outcome = unread,
@@ -228,19 +229,16 @@ impl Destination {
         None
     }
 
-    fn path(&self, file: &str) -> std::path::PathBuf {
-        self.node.config.data.join("results").join(file)
-    }
-
     /// The bytes of a result as they were stored; otherwise what is to be made of it.
     async fn read(&self, file: &str, sha256: &str) -> Result<Vec<u8>, Outcome> {
-        let bytes = tokio::fs::read(self.path(file)).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Outcome::Lost("the stored result is gone: restore it from a backup".to_owned())
-            }
-            _ => Outcome::Failed(format!("the stored result cannot be read: {error}")),
-        })?;
-        if hex(&bytes) != sha256 {
+        let bytes =
+            tokio::fs::read(self.node.archive.result(file)).await.map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    Outcome::Lost("the stored result is gone: restore it from a backup".to_owned())
+                }
+                _ => Outcome::Failed(format!("the stored result cannot be read: {error}")),
+            })?;
+        if hex(&Sha256::digest(&bytes)) != sha256 {
             return Err(Outcome::Lost("the stored result is damaged: restore it from a backup".to_owned()));
         }
         Ok(bytes)
@@ -308,10 +306,6 @@ impl Destination {
         metrics::counter!("foci_commitment_requests_total", "destination" => destination.clone(), "outcome" => outcome)
             .increment(1);
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn soon_after(stop: &Stop) {

@@ -7,11 +7,11 @@ use anyhow::{Context, Result, bail};
 use datasets::{Matching, Truth};
 use dicom_io::phantom::Phantom;
 use dicom_io::scan;
-use engine::Language;
+use engine::Task;
 
 use crate::analyze::{Lang, limit_threads, wanted};
 use crate::output::OutputFolder;
-
+use crate::patient::History;
 use crate::progress::Bar;
 use crate::results;
 use crate::session::{Session, Stopwatch};
@@ -32,6 +32,9 @@ pub(crate) struct Demo {
     /// The language of the report
     #[arg(long, value_enum, default_value_t = Lang::En)]
     lang: Lang,
+
+    #[command(flatten)]
+    history: History,
 
     /// Which synthetic patient
     #[arg(long, default_value_t = Phantom::default().seed, value_name = "N")]
@@ -67,10 +70,16 @@ impl Demo {
         let [study] = &found.studies[..] else { bail!("the synthetic study cannot be read back") };
         let wanted = wanted(&[])?;
         let choice = engine::choose::choose(study, &wanted)?;
-        let language: Language = self.lang.into();
+        let task = Task {
+            wanted: &wanted,
+            language: self.lang.into(),
+            guideline: self.history.guideline(),
+            patient: self.history.patient(),
+            prior: None,
+        };
         let session = Session::new(self.threads);
         let show = |what: &str, done, total| bar.show(what, done, total);
-        let (reading, report) = results::analyze(choice.series, &wanted, language, &session, &show, &watch)?;
+        let (reading, report) = results::analyze(choice.series, &task, &session, &show, &watch)?;
 
         let matching = Matching::new(&Truth::from(&truth), &report.findings);
         results::write(&reading, &report, Some(&matching), folder.path(), &watch)?;

@@ -9,6 +9,7 @@ use anyhow::{Result, bail, ensure};
 use dicom_io::{Study, Uid, scan};
 
 use crate::analyze::wanted;
+use crate::archive::Archive;
 use crate::config::{Config, Lane};
 use crate::rules::{Condition, Tried, decide};
 use crate::store::Store;
@@ -55,9 +56,8 @@ async fn kept(config: &Config, uid: &Uid) -> Result<(Study, String, Lane)> {
     let Some(came) = store.came(uid).await? else { bail!("study {uid} is unknown: it has not come here") };
     let files = store.images_of(uid, came.revision).await?;
     store.close().await;
-    let images = config.data.join("images");
-    let files: Vec<_> =
-        files.into_iter().map(|file| images.join(file)).filter(|file| file.exists()).collect();
+    let archive = Archive::new(&config.data, config.studies.minimum_free_mb);
+    let files: Vec<_> = files.iter().map(|file| archive.image(file)).filter(|file| file.exists()).collect();
     let study = scan(&files)?.studies.into_iter().find(|study| study.uid == *uid);
     let Some(study) = study else { bail!("study {uid} came here, but its images are not kept any more") };
     Ok((study, came.sender, came.lane))

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
 use crate::archive::{self, Part};
+use crate::config::mib;
 use crate::node::Node;
 use crate::store::Time;
 use crate::store::instances::{Added, Aside, NewInstance};
@@ -274,7 +275,7 @@ impl Body {
     async fn take(&mut self, desk: &Arc<Desk>, mut bytes: &[u8]) -> Result<(), Refused> {
         let limit_mb = desk.node.config.dicom.limits.object_mb;
         self.received += bytes.len() as u64;
-        if self.received > limit_mb.saturating_mul(1 << 20) {
+        if self.received > mib(limit_mb) {
             return Err(Refused::TooLarge { limit_mb });
         }
         if let Some(passing) = &mut self.passing {

@@ -200,7 +200,7 @@ impl Worker {
     async fn work(&mut self, lease: Lease) {
         let since = Instant::now();
         info!(job = lease.job, study = %lease.study, attempt = lease.attempts, "analysis begins");
-        counter!("foci_jobs_claimed_total", "lane" => lane_name(lease.lane)).increment(1);
+        counter!("foci_jobs_claimed_total", "lane" => lease.lane.name()).increment(1);
         let work = self.work_folder(&lease);
         let end = self.attempt(&lease, work.clone()).await;
         self.node.progress.end(lease.job);
@@ -335,7 +335,7 @@ impl Worker {
                 Ok(false) => {
                     warn!(job = lease.job, study = %lease.study, "results that came too late are discarded");
                     counter!("foci_jobs_fenced_total").increment(1);
-                    keep::remove(keep::folder(&node.config.data).join(lease.folder())).await;
+                    keep::remove(node.archive.result(&lease.folder())).await;
                     return "lost";
                 }
                 // Until the database is there again: the results are safe, and the work was done.
@@ -375,7 +375,7 @@ async fn order(node: &Node, lease: &Lease, folder: PathBuf) -> Result<Option<Ord
     }
     tokio::fs::create_dir_all(&folder).await.context("the folder for its results cannot be made")?;
     // The child may have another working folder.
-    let image = |file: PathBuf| std::path::absolute(node.archive.image(&file.to_string_lossy()));
+    let image = |file: String| std::path::absolute(node.archive.image(&file));
     let files = files.into_iter().map(image).collect::<std::io::Result<_>>()?;
     Ok(Some(Order { files, task: lease.task.clone(), folder: std::path::absolute(folder)? }))
 }
@@ -413,12 +413,4 @@ fn patience(analysis: &Analysis) -> Patience {
 
 fn lease_time(analysis: &Analysis) -> Duration {
     Duration::from_secs_f64(analysis.lease_s)
-}
-
-fn lane_name(lane: Lane) -> &'static str {
-    match lane {
-        Lane::Emergency => "emergency",
-        Lane::Normal => "normal",
-        Lane::Bulk => "bulk",
-    }
 }

@@ -81,8 +81,7 @@ pub(crate) async fn plan_again(node: &Node, study: &Uid) -> sqlx::Result<bool> {
 /// What may pass by itself. What lies with the study is noted there and no error.
 async fn plan(node: &Arc<Node>, found: &Unplanned) -> Result<()> {
     let files = node.store.images_of(&found.study, found.revision).await?;
-    let images = node.config.data.join("images");
-    let files: Vec<_> = files.into_iter().map(|file| images.join(file)).collect();
+    let files: Vec<_> = files.iter().map(|file| node.archive.image(file)).collect();
     let (shared, asked) = (node.clone(), found.clone());
     let planned = tokio::task::spawn_blocking(move || outcome(&shared.config, &asked, &files)).await;
     let outcome = match planned {

@@ -14,7 +14,7 @@ use dicom_io::net::file;
 use dicom_io::net::pdu::AeTitle;
 use tempfile::TempDir;
 
-use crate::config::{self, Config, Lane};
+use crate::config::{self, Config, Lane, mib};
 use crate::dicomweb::client::{Outcome, Web};
 use crate::dimse::scu;
 use crate::intake::{Intake, Sender};
@@ -239,7 +239,7 @@ async fn hand_over(config: &Config, files: Vec<(Uid, PathBuf)>) -> Result<()> {
     })?
     .on_behalf_of("pull");
     // So many at once that no request is larger than the node takes.
-    let limit = config.http.request_mb.saturating_mul(1 << 20) / 2;
+    let limit = mib(config.http.request_mb) / 2;
     let mut batch = Vec::new();
     let mut bytes = 0;
     for (uid, path) in files {

@@ -7,20 +7,18 @@ use anyhow::{Context, Result};
 use datasets::Matching;
 use dicom_io::Series;
 use dicom_io::object::{DateTime, ResultObject};
-use engine::{Language, Report, Step, Tools};
+use engine::{Report, Step, Task, Tools};
 use kernels::Device;
-use models::Card;
 use serde::{Deserialize, Serialize};
 
 use crate::page;
 use crate::progress::Show;
 use crate::session::{Session, Stopwatch};
 
-/// Analyses `series` with the `wanted` models.
+/// Does `task` on `series`.
 pub(crate) fn analyze(
     series: &Series,
-    wanted: &[&'static Card],
-    language: Language,
+    task: &Task<'_>,
     session: &Session,
     show: &Show<'_>,
     watch: &Stopwatch,
@@ -42,7 +40,7 @@ pub(crate) fn analyze(
         runtime: session.describe(),
         foci_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let report = engine::analyze(&reading, wanted, language, &mut tools)?;
+    let report = engine::analyze(&reading, task, &mut tools)?;
     Ok((reading, report))
 }
 
@@ -78,6 +76,7 @@ pub(crate) fn write(
     if let Some(segmentation) = &objects.segmentation {
         made.push(keep(ResultKind::Seg, "seg.dcm".to_owned(), segmentation)?);
     }
+    made.push(keep(ResultKind::Narrative, "narrative.dcm".to_owned(), &objects.narrative)?);
     for ((finding, image), object) in report.findings.iter().zip(&images).zip(&objects.key_images) {
         let (png, dicom) = (format!("key-{}.png", finding.number), format!("key-{}.dcm", finding.number));
         image.save(place(&png)).with_context(|| format!("cannot write {png}"))?;
@@ -108,8 +107,11 @@ pub(crate) struct Made {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ResultKind {
+    /// Findings and measurements.
     Sr,
     Seg,
+    /// Words.
+    Narrative,
     KeyImage,
     Findings,
     Report,
@@ -137,6 +139,7 @@ impl ResultKind {
         match self {
             Self::Sr => "sr",
             Self::Seg => "seg",
+            Self::Narrative => "narrative",
             Self::KeyImage => "key_image",
             Self::Findings => "findings",
             Self::Report => "report",
@@ -162,7 +165,7 @@ fn write_text(path: &Path, text: &str) -> Result<()> {
 }
 
 /// The local date and time: DICOM's content date and time are those of the place where content is made.
-fn now() -> DateTime {
+pub(crate) fn now() -> DateTime {
     use chrono::{Datelike, Timelike};
     let now = chrono::Local::now();
     // Every one of these fits: a month has two digits, a year four.

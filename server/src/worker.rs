@@ -52,9 +52,10 @@ pub(crate) enum Said {
 }
 
 /// How far it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub(crate) struct Stage {
-    /// What is going on: `lung-nodule: network`.
+    /// What is going on.
+    #[schema(example = "lung-nodule: network")]
     pub(crate) what: String,
     pub(crate) done: u64,
     pub(crate) total: u64,
@@ -173,9 +174,15 @@ fn analyze(order: &Order, session: &Session, show: &crate::progress::Show<'_>) -
     }
     let because = |error: anyhow::Error| Failed::because(&error);
     let choice = engine::choose::choose(&study, &wanted).map_err(|error| because(error.into()))?;
-    let language = order.task.language.into();
-    let (reading, report) =
-        results::analyze(choice.series, &wanted, language, session, show, &watch).map_err(because)?;
+    // A node is told nothing of the patients' history, so it advises nothing.
+    let task = engine::Task {
+        wanted: &wanted,
+        language: order.task.language.into(),
+        guideline: None,
+        patient: engine::guideline::Patient::default(),
+        prior: None,
+    };
+    let (reading, report) = results::analyze(choice.series, &task, session, show, &watch).map_err(because)?;
     show("writing", 0, 1);
     let results = results::write(&reading, &report, None, &order.folder, &watch).map_err(because)?;
     let critical = critical(&report);

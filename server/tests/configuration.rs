@@ -3,8 +3,9 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
-use common::node::Node;
+use common::node::{Node, config, free_port, not_started};
 use common::{Scene, foci};
 
 /// What `foci serve` says about `text`, which it must refuse, after `the configuration foci.toml is wrong`.
@@ -12,14 +13,7 @@ use common::{Scene, foci};
 fn refused(text: &str) -> String {
     let scene = Scene::new();
     fs::write(scene.path("foci.toml"), text).unwrap();
-    // A duration, so that a configuration that is taken by mistake fails the test rather than hangs it.
-    let output = std::process::Command::new("timeout")
-        .args(["20", env!("CARGO_BIN_EXE_foci"), "serve"])
-        .current_dir(scene.path(""))
-        .output()
-        .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let said = not_started(&scene, Path::new("foci.toml"));
     assert!(!scene.path("data").exists(), "something was made before the configuration was found wrong");
     let said =
         said.strip_prefix("foci: the configuration foci.toml is wrong").unwrap_or_else(|| panic!("{said}"));
@@ -49,11 +43,13 @@ fn what_is_no_toml_is_told_with_its_place() {
 #[test]
 fn a_file_that_is_not_there_is_told() {
     let scene = Scene::new();
-    let output = foci(&scene).args(["serve", "--config", "other.toml"]).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    let expected =
-        "foci: the configuration other.toml is wrong: it cannot be read: No such file or directory";
-    assert!(said.starts_with(expected), "{said}");
+    for (arguments, name) in [(&["--config", "other.toml"][..], "other.toml"), (&[], "foci.toml")] {
+        let output = foci(&scene).arg("serve").args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let expected =
+            format!("foci: the configuration {name} is wrong: it cannot be read: No such file or directory");
+        assert!(said.starts_with(&expected), "{said}");
+    }
 }
 
 #[test]
@@ -259,7 +255,7 @@ fn limits_leave_something() {
 
 /// What `foci check --config` prints, line by line without the spaces between, and whether it is content.
 fn checked(scene: &Scene, text: &str) -> (Vec<String>, bool) {
-    let config = common::node::config(scene, text);
+    let config = config(scene, text);
     let output = foci(scene).arg("check").arg("--config").arg(config).output().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();
     let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -343,7 +339,7 @@ token_file = "nowhere.token"
 #[test]
 fn a_database_of_a_newer_version_is_left_alone() {
     let scene = Scene::new();
-    let config = common::node::config(&scene, FREE);
+    let config = config(&scene, FREE);
     Node::start(&scene, &config).stop();
     let (lines, content) = checked(&scene, FREE);
     has(&lines, "ok database version 1");
@@ -360,22 +356,21 @@ fn a_database_of_a_newer_version_is_left_alone() {
     let (lines, content) = checked(&scene, FREE);
     has(&lines, &format!("wrong database {sentence}"));
     assert!(!content, "{lines:#?}");
-    let (status, said) = not_started(&scene, FREE);
-    assert_eq!((status, said), (Some(1), format!("foci: {sentence}\n")));
+    assert_eq!(not_started(&scene, &config), format!("foci: {sentence}\n"));
     assert_eq!(fs::read(&file).unwrap(), bytes);
 }
 
 #[test]
 fn a_node_that_runs_may_be_checked() {
     let scene = Scene::new();
-    let node = Node::start(&scene, &common::node::config(&scene, &(FREE.to_owned() + SELF)));
+    let node = Node::start(&scene, &config(&scene, &(FREE.to_owned() + SELF)));
     let dicom = format!("127.0.0.1:{}", node.dicom);
     let (lines, content) = checked(&scene, &FREE.replacen("127.0.0.1:0", &dicom, 1));
     has(&lines, "ok database version 1");
     has(&lines, &format!("ok dicom.listen {dicom} is in use, and this node runs"));
     assert!(content, "{lines:#?}");
     // A peer that answers, one that refuses us, and one that is not there.
-    let (_, nobody) = taken();
+    let nobody = free_port();
     let peer = |name: &str, title: &str, port: u16| {
         format!("[[peer]]\nname = \"{name}\"\nae_title = \"{title}\"\nhost = \"127.0.0.1\"\nport = {port}\n")
     };
@@ -390,8 +385,7 @@ fn a_node_that_runs_may_be_checked() {
     has(&lines, "note dicomweb web: it does not answer (QIDO-RS): ");
     assert!(content, "{lines:#?}");
     // And a second one on the same folder does not start.
-    let (status, said) = not_started(&scene, FREE);
-    assert_eq!(status, Some(1));
+    let said = not_started(&scene, &config(&scene, FREE));
     assert!(
         said.contains(" belongs to a foci serve that is running: end that one first, or give "),
         "{said}"
@@ -404,27 +398,17 @@ fn a_node_that_runs_may_be_checked() {
 fn a_port_in_use_and_a_wrong_certificate_are_one_sentence_each() {
     let scene = Scene::new();
     let (_listener, port) = taken();
-    let (status, said) =
-        not_started(&scene, &format!("dicom.listen = \"127.0.0.1:{port}\"\nhttp.listen = \"off\"\n"));
+    let text = format!("dicom.listen = \"127.0.0.1:{port}\"\nhttp.listen = \"off\"\n");
     let sentence = format!(
         "foci: dicom.listen = \"127.0.0.1:{port}\": another program listens on that port: stop it, or choose another \
          port\n"
     );
-    assert_eq!((status, said), (Some(1), sentence));
+    assert_eq!(not_started(&scene, &config(&scene, &text)), sentence);
 
     fs::write(scene.path("foci.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
         .unwrap();
     let tls = "[dicom.tls]\ncertificate = \"foci.pem\"\nkey = \"nowhere.key\"\ntrusted = \"foci.pem\"\n";
-    let (status, said) = not_started(&scene, &(FREE.to_owned() + tls));
+    let said = not_started(&scene, &config(&scene, &(FREE.to_owned() + tls)));
     let path = scene.path("nowhere.key");
-    assert_eq!((status, said), (Some(1), format!("foci: dicom.tls.key = {path:?}: there is no such file\n")));
-}
-
-/// How `foci serve` ends that cannot start, and what it says.
-fn not_started(scene: &Scene, text: &str) -> (Option<i32>, String) {
-    let config = common::node::config(scene, text);
-    let mut command = std::process::Command::new("timeout");
-    command.args(["20", env!("CARGO_BIN_EXE_foci"), "serve", "--config"]).arg(config);
-    let output = command.current_dir(scene.path("")).output().unwrap();
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    assert_eq!(said, format!("foci: dicom.tls.key = {path:?}: there is no such file\n"));
 }

@@ -8,54 +8,26 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use common::node::{Node, config};
-use common::{Scene, slices};
+use common::web::{Answer, MULTIPART, ask, multipart, send};
+use common::{Random, Scene, full, slices};
 
 const TOKEN: &str = "a-token-of-this-test-0123456789";
-const RELATED: &str = "multipart/related; type=\"application/dicom\"; boundary=b";
+const WITH_TOKEN: (&str, &str) = ("authorization", "Bearer a-token-of-this-test-0123456789");
 
 /// A node that only the token opens.
 fn node(scene: &Scene) -> Node {
     let token = scene.path("token");
     std::fs::write(&token, TOKEN).unwrap();
     let more = format!(
-        "[dicom]\nlisten = \"127.0.0.1:0\"\n[dicom.limits]\nidle_s = 2\n\
+        "studies.minimum_free_mb = 1\n[dicom]\nlisten = \"127.0.0.1:0\"\n[dicom.limits]\nidle_s = 2\n\
          [http]\nlisten = \"127.0.0.1:0\"\ntoken_file = {token:?}\nrequest_mb = 64\n"
     );
     Node::start(scene, &config(scene, &more))
 }
 
-/// Connects, sends a request with `headers` and `body`, and reads the answer: its status and all of it.
-fn ask(port: u16, request: &str, headers: &str, body: &[u8]) -> (u16, String) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let head = format!("{request} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{headers}\r\n");
-    stream.write_all(head.as_bytes()).unwrap();
-    // A request that is refused at its beginning may find nobody who reads the rest.
-    let sent = stream.write_all(body);
-    let mut answer = Vec::new();
-    let read = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-    (status.unwrap_or_else(|| panic!("no answer: {answer:?} {sent:?} {read:?}")), answer)
-}
-
-fn store(port: u16, message: &[u8]) -> (u16, String) {
-    let headers = format!(
-        "Authorization: Bearer {TOKEN}\r\nContent-Type: {RELATED}\r\nContent-Length: {}\r\n",
-        message.len()
-    );
-    ask(port, "POST /dicom-web/studies", &headers, message)
-}
-
-fn message(parts: &[Vec<u8>]) -> Vec<u8> {
-    let mut message = Vec::new();
-    for part in parts {
-        message.extend_from_slice(b"--b\r\nContent-Type: application/dicom\r\n\r\n");
-        message.extend_from_slice(part);
-        message.extend_from_slice(b"\r\n");
-    }
-    message.extend_from_slice(b"--b--\r\n");
-    message
+fn store(port: u16, message: &[u8]) -> Answer {
+    let headers = [WITH_TOKEN, ("content-type", MULTIPART)];
+    send(port, "POST", "/dicom-web/studies", &headers, message)
 }
 
 /// The images of the node, in their places.
@@ -67,40 +39,26 @@ fn images(scene: &Scene) -> Vec<PathBuf> {
     images
 }
 
-/// Numbers that look random and are the same in every run (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % end as u64) as usize
-    }
-}
-
 #[test]
 fn without_the_token_nothing_is_stored_and_nothing_is_told() {
     let scene = Scene::new();
     let study = slices(&scene.phantom(&[]));
     let node = node(&scene);
-    let message = message(&[std::fs::read(&study[0]).unwrap()]);
-    let length = format!("Content-Type: {RELATED}\r\nContent-Length: {}\r\n", message.len());
-    for token in ["", "Authorization: Bearer wrong-token-0123456789\r\n", "Authorization: Basic Og==\r\n"] {
-        assert_eq!(ask(node.http, "POST /dicom-web/studies", &(length.clone() + token), &message).0, 401);
-        assert_eq!(ask(node.http, "GET /dicom-web/studies", token, b"").0, 401);
-        assert_eq!(ask(node.http, "GET /dicom-web/studies/1.2/metadata", token, b"").0, 401);
+    let message = multipart(&[std::fs::read(&study[0]).unwrap()]);
+    let wrong = [("authorization", "Bearer wrong-token-0123456789")];
+    for token in [&[][..], &wrong, &[("authorization", "Basic Og==")]] {
+        let typed = [token, &[("content-type", MULTIPART)]].concat();
+        assert_eq!(send(node.http, "POST", "/dicom-web/studies", &typed, &message).status, 401);
+        assert_eq!(ask(node.http, "GET", "/dicom-web/studies", token).status, 401);
+        assert_eq!(ask(node.http, "GET", "/dicom-web/studies/1.2/metadata", token).status, 401);
     }
     assert!(images(&scene).is_empty());
-    let (status, answer) = store(node.http, &message);
-    assert_eq!(status, 200, "{answer}");
+    let answer = store(node.http, &message);
+    assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(images(&scene).len(), 1);
-    let token = format!("Authorization: Bearer {TOKEN}\r\n");
-    assert_eq!(ask(node.http, "GET /dicom-web/studies", &token, b"").0, 204);
-    let (status, answer) = ask(node.http, "GET /dicom-web/nonsense", &token, b"");
-    assert!(status == 404 && answer.contains("application/problem+json"), "{answer}");
-    let (status, answer) = ask(node.http, "DELETE /dicom-web/studies", &token, b"");
-    assert!(status == 405 && answer.contains("application/problem+json"), "{answer}");
+    assert_eq!(ask(node.http, "GET", "/dicom-web/studies", &[WITH_TOKEN]).status, 204);
+    ask(node.http, "GET", "/dicom-web/nonsense", &[WITH_TOKEN]).problem(404);
+    ask(node.http, "DELETE", "/dicom-web/studies", &[WITH_TOKEN]).problem(405);
     assert!(!node.log().contains(TOKEN));
     node.stop();
 }
@@ -109,13 +67,9 @@ fn without_the_token_nothing_is_stored_and_nothing_is_told() {
 fn the_service_is_described_where_the_api_is() {
     let scene = Scene::new();
     let node = node(&scene);
-    let (status, answer) =
-        ask(node.http, "GET /openapi.json", &format!("Authorization: Bearer {TOKEN}\r\n"), b"");
-    assert_eq!(status, 200, "{answer}");
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    // It may come in chunks, whose lengths stand on lines of their own.
-    let json = &body[body.find('{').unwrap()..=body.rfind('}').unwrap()];
-    let description: serde_json::Value = serde_json::from_str(json).unwrap();
+    let answer = ask(node.http, "GET", "/openapi.json", &[WITH_TOKEN]);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let description = answer.json();
     let study = &description["paths"]["/dicom-web/studies"];
     assert!(study["post"].is_object() && study["get"].is_object(), "{description}");
     let instance = "/dicom-web/studies/{study}/series/{series}/instances/{instance}";
@@ -130,9 +84,9 @@ fn mutated_messages_are_each_answered_and_the_service_lives() {
     let scene = Scene::new();
     let study = slices(&scene.phantom(&[]));
     let mut node = node(&scene);
-    let count = if std::env::var_os("FOCI_FULL").is_some() { 1000 } else { 60 };
+    let count = if full() { 1000 } else { 60 };
     let parts: Vec<_> = study[..2].iter().map(|path| std::fs::read(path).unwrap()).collect();
-    let whole = message(&parts);
+    let whole = multipart(&parts);
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut answers = std::collections::BTreeMap::new();
     for _ in 0..count {
@@ -149,13 +103,13 @@ fn mutated_messages_are_each_answered_and_the_service_lives() {
                 _ => bytes.truncate(at + 1),
             }
         }
-        *answers.entry(store(node.http, &bytes).0).or_insert(0) += 1;
+        *answers.entry(store(node.http, &bytes).status).or_insert(0) += 1;
     }
     eprintln!("{count} mutated messages: {answers:?}");
     assert!(answers.keys().all(|status| [200, 202, 400, 408, 409].contains(status)), "{answers:?}");
     assert!(node.is_alive());
-    let (status, answer) = store(node.http, &message(&[std::fs::read(&study[5]).unwrap()]));
-    assert_eq!(status, 200, "{answer}");
+    let answer = store(node.http, &multipart(&[std::fs::read(&study[5]).unwrap()]));
+    assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(
         std::fs::read_dir(scene.path("data/incoming")).unwrap().count(),
         0,
@@ -169,11 +123,11 @@ fn who_announces_a_gigabyte_or_sends_nothing_keeps_nobody_waiting() {
     let scene = Scene::new();
     let study = slices(&scene.phantom(&[]));
     let node = node(&scene);
-    let count = if std::env::var_os("FOCI_FULL").is_some() { 400 } else { 40 };
+    let count = if full() { 400 } else { 40 };
     let head = |length: &str| {
         format!(
             "POST /dicom-web/studies HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\
-             Content-Type: {RELATED}\r\n{length}\r\n\r\n"
+             Content-Type: {MULTIPART}\r\n{length}\r\n\r\n"
         )
     };
     let mut sockets = Vec::new();
@@ -192,8 +146,8 @@ fn who_announces_a_gigabyte_or_sends_nothing_keeps_nobody_waiting() {
     let mut slowest = Duration::ZERO;
     for slice in &study[..10] {
         let since = Instant::now();
-        let (status, answer) = store(node.http, &message(&[std::fs::read(slice).unwrap()]));
-        assert_eq!(status, 200, "{answer}");
+        let answer = store(node.http, &multipart(&[std::fs::read(slice).unwrap()]));
+        assert_eq!(answer.status, 200, "{}", answer.text());
         slowest = slowest.max(since.elapsed());
     }
     eprintln!("{count} sockets that send nothing more; the slowest of 10 objects took {slowest:?}");

@@ -8,13 +8,10 @@ mod queue;
 
 use std::time::Duration;
 
-use common::node::{Node, wait_for};
-use common::{Scene, foci};
-use queue::{Database, Job, Study, children, mishaps, send, study};
-
-fn full() -> bool {
-    std::env::var_os("FOCI_FULL").is_some()
-}
+use common::dimse::{Study, send};
+use common::node::{Node, children, wait_for};
+use common::{Scene, foci, full};
+use queue::{Database, Job, mishaps, study};
 
 /// Waits until `database` has a job of `study` of which `done` holds.
 #[track_caller]

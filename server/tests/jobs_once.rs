@@ -7,36 +7,22 @@ mod common;
 mod queue;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::Scene;
-use common::node::{Node, wait_for};
-use queue::{Database, Pacs, Study, children, kill, mishaps, send, study};
+use common::dimse::{Study, send};
+use common::node::{Node, children, signal, wait_at_most, wait_for};
+use common::{Random, Scene, full};
+use queue::{Database, Pacs, mishaps, study};
+use rustix::process::Signal;
 
 /// So long after the last study was sent everything is where it belongs.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 const AT_WORK: &str = "SELECT count(*) FROM job WHERE state = 'leased'";
 
-/// Numbers that are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        // xorshift64
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides as u64) as usize
-    }
-}
-
 #[test]
 fn each_study_has_one_report_at_the_pacs_whatever_is_killed() {
-    let (count, kills, stable_s) = match std::env::var_os("FOCI_FULL") {
-        Some(_) => (300, 40, 3),
-        None => (12, 4, 2),
-    };
+    let (count, kills, stable_s) = if full() { (300, 40, 3) } else { (12, 4, 2) };
     let scene = Scene::new();
     let studies: Vec<Study> = (1..=count as u64).map(study).collect();
     assert_eq!(studies.iter().map(|study| study.uid.as_str()).collect::<BTreeSet<_>>().len(), count);
@@ -49,19 +35,19 @@ fn each_study_has_one_report_at_the_pacs_whatever_is_killed() {
     let config = queue::config(&scene, stable_s, "\"pacs\"", analysis, &more);
     let mut node = Node::start(&scene, &config);
     let database = Database::open(&scene);
-    let mut dice = Dice(20_261_122);
+    let mut random = Random(20_261_122);
     let (mut nodes_killed, mut workers_killed, mut restarts) = (0, 0, 0);
 
     for (n, study) in studies.iter().enumerate() {
         send(node.dicom, "CT", study);
         if n % 4 == 3 {
             // A study that came before, and perhaps was analysed, comes again.
-            send(node.dicom, "CT", &studies[dice.roll(n + 1)]);
+            send(node.dicom, "CT", &studies[random.below(n + 1)]);
         }
         let due = (n + 1) * kills / count;
         while workers_killed < due {
             wait_for("somebody is at work", || (database.number(AT_WORK) > 0).then_some(()));
-            if dice.roll(4) == 0 {
+            if random.below(4) == 0 {
                 node.kill();
                 node = Node::start(&scene, &config);
                 nodes_killed += 1;
@@ -69,7 +55,7 @@ fn each_study_has_one_report_at_the_pacs_whatever_is_killed() {
                 let workers = wait_for("a worker", || Some(children(node.pid())).filter(|w| !w.is_empty()));
                 // All of them: one at least is at work.
                 workers_killed += workers.len();
-                workers.into_iter().for_each(kill);
+                workers.into_iter().for_each(|worker| signal(worker, Signal::KILL));
             }
         }
         if n % (count / 4) == count / 8 {
@@ -82,18 +68,16 @@ fn each_study_has_one_report_at_the_pacs_whatever_is_killed() {
     pacs.stop();
     pacs.start_again();
 
-    let since = Instant::now();
-    loop {
-        let jobs = database.jobs();
-        let done = jobs.iter().filter(|job| job.state == "done").count();
-        let unsent = database.number("SELECT count(*) FROM outbox WHERE state = 'pending'");
-        if done == count && unsent == 0 {
-            break;
-        }
+    let unsent = || database.number("SELECT count(*) FROM outbox WHERE state = 'pending'");
+    let left = || {
+        let (jobs, unsent) = (database.jobs(), unsent());
         let odd: Vec<_> = jobs.iter().filter(|job| job.state != "done").take(5).collect();
-        assert!(since.elapsed() < PATIENCE, "{done} of {} done, {unsent} unsent, {odd:?}", jobs.len());
-        std::thread::sleep(Duration::from_millis(200));
-    }
+        format!("{count} jobs done: there are {}, {unsent} objects unsent, {odd:?}", jobs.len())
+    };
+    wait_at_most(PATIENCE, left, || {
+        let done = database.jobs().iter().filter(|job| job.state == "done").count();
+        (done == count && unsent() == 0).then_some(())
+    });
     node.stop();
 
     let kept = pacs.kept();

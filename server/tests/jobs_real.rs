@@ -5,19 +5,18 @@ mod common;
 mod queue;
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::node::Node;
-use common::{Scene, foci, models_ready, node, slices};
-use queue::{Database, Study, send};
+use common::dimse::{Study, send};
+use common::node::{Node, config, wait_at_most};
+use common::{Scene, foci, models_ready, slices};
+use queue::Database;
 
 /// The synthetic patient `seed`, in the folder `name` of the scene.
 fn patient(scene: &Scene, name: &str, seed: &str) -> Study {
     let folder = scene.path(name);
     common::succeed(foci(scene).arg("phantom").arg(&folder).args(["--seed", seed]));
-    let paths = slices(&folder);
-    let uid = dicom_io::scan(&paths).unwrap().studies[0].uid.clone();
-    Study { uid, files: paths.iter().map(|path| std::fs::read(path).unwrap()).collect() }
+    Study::read(&folder)
 }
 
 #[test]
@@ -47,19 +46,16 @@ fn a_study_yields_its_results_and_the_second_finds_the_networks_warm() {
         name = "everything"
         models = ["lung-nodule"]
     "#;
-    let node = Node::start(&scene, &node::config(&scene, text));
+    let node = Node::start(&scene, &config(&scene, text));
+    let database = Database::open(&scene);
     let mut seconds = Vec::new();
     for study in &studies {
         send(node.dicom, "CT", study);
-        let database = Database::open(&scene);
-        let since = Instant::now();
-        let job = loop {
-            match database.job(study) {
-                Some(job) if job.state != "queued" && job.state != "leased" => break job,
-                _ => assert!(since.elapsed() < Duration::from_secs(300), "{}", node.log()),
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        };
+        let job = wait_at_most(
+            Duration::from_secs(300),
+            || node.log(),
+            || database.job(study).filter(|job| job.state != "queued" && job.state != "leased"),
+        );
         assert_eq!((job.state.as_str(), job.attempts), ("done", 1), "{job:?}");
         let summary = &database.texts("SELECT summary FROM job ORDER BY id DESC LIMIT 1")[0];
         let summary: serde_json::Value = serde_json::from_str(summary).unwrap();
@@ -70,7 +66,6 @@ fn a_study_yields_its_results_and_the_second_finds_the_networks_warm() {
     println!("the first study took {} s, the second, with warm networks, {} s", seconds[0], seconds[1]);
 
     // Every file that a row names is there with its hash, and of every kind there is one.
-    let database = Database::open(&scene);
     let files = database.texts("SELECT sha256 || ' ' || file FROM result");
     for row in &files {
         let (hash, file) = row.split_once(' ').unwrap();
@@ -110,13 +105,7 @@ fn a_worker_at_work_ends_when_nobody_is_left_to_ask_it() {
         assert!(line.starts_with("{\"stage\""), "{line}");
     }
     drop(stdin);
-    let since = Instant::now();
-    let status = loop {
-        match worker.try_wait().unwrap() {
-            Some(status) => break status,
-            None => assert!(since.elapsed() < Duration::from_secs(5), "it works on for nobody"),
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
+    let end = || "its end, for it works for nobody".to_owned();
+    let status = wait_at_most(Duration::from_secs(5), end, || worker.try_wait().unwrap());
     assert!(!status.success());
 }

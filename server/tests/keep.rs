@@ -12,15 +12,11 @@ use std::time::{Duration, Instant};
 
 use common::dimse::{File, Link, storing};
 use common::kept::{CT, NODE, hash, image, kept, lock_database, names};
-use common::node::{Node, config, wait_for};
-use common::{Scene, SmallDisk};
+use common::node::{Node, config, not_started, wait_for};
+use common::{Random, Scene, SmallDisk, full};
 use dicom_io::net::command::{Command, Operation, Status};
 
 const FULL_DISK: Status = Status(0xA700);
-
-fn full() -> bool {
-    std::env::var_os("FOCI_FULL").is_some()
-}
 
 fn start(scene: &Scene, more: &str) -> Node {
     Node::start(scene, &config(scene, &format!("{more}\n{NODE}")))
@@ -42,16 +38,6 @@ fn store(link: &mut Link, file: &[u8]) -> Option<Status> {
     }
 }
 
-/// Numbers that look random and are the same in each run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
-
 /// All of `acknowledged` (hashes by UID) is kept as it was sent.
 #[track_caller]
 fn check(scene: &Scene, acknowledged: &HashMap<String, String>) {
@@ -67,23 +53,23 @@ fn check(scene: &Scene, acknowledged: &HashMap<String, String>) {
 fn an_acknowledged_instance_survives_kill_9() {
     let kills = if full() { 200 } else { 8 };
     let scene = Scene::new();
-    let mut dice = Dice(1);
+    let mut random = Random(1);
     let mut acknowledged = HashMap::new();
     for kill in 0..kills {
         let node = start(&scene, "studies.minimum_free_mb = 1\nstudies.stable_s = 100000");
         let count = Arc::new(AtomicUsize::new(0));
         let senders: Vec<_> = (0..2)
             .map(|sender| {
-                let (mut link, mut dice) = (link(&node), Dice(dice.below(u64::MAX)));
+                let (mut link, mut random) = (link(&node), Random(1 + random.below(usize::MAX) as u64));
                 let count = count.clone();
                 std::thread::spawn(move || {
                     let mut acknowledged = Vec::new();
                     for number in 0.. {
                         let uid = format!("1.2.{kill}.{sender}.{number}");
                         // Of one piece and of several; some studies begin in the middle.
-                        let pixels = 2 * dice.below(350_000) as usize;
+                        let pixels = 2 * random.below(350_000);
                         let study = format!("1.2.{kill}.{}", number / 8);
-                        let file = image(&study, &uid, pixels, dice.below(256) as u8);
+                        let file = image(&study, &uid, pixels, random.below(256) as u8);
                         let Some(status) = store(&mut link, &file) else { break };
                         assert_eq!(status, Status::SUCCESS);
                         acknowledged.push((uid, hash(&file)));
@@ -94,7 +80,7 @@ fn an_acknowledged_instance_survives_kill_9() {
             })
             .collect();
         wait_for("the first answer", || (count.load(Ordering::Relaxed) > 0).then_some(()));
-        std::thread::sleep(Duration::from_micros(dice.below(150_000)));
+        std::thread::sleep(Duration::from_micros(random.below(150_000) as u64));
         node.kill();
         for sender in senders {
             acknowledged.extend(sender.join().unwrap());
@@ -171,8 +157,8 @@ fn a_locked_database_makes_senders_wait_and_loses_nothing() {
         status
     };
     assert_eq!(send(&mut link, 1), Status::SUCCESS);
-    let holder = lock_database(&scene, Duration::from_secs(3));
     let begun = Instant::now();
+    let holder = lock_database(&scene, Duration::from_secs(3));
     assert_eq!(send(&mut link, 2), Status::SUCCESS);
     assert!(begun.elapsed() > Duration::from_millis(2500), "{:?}", begun.elapsed());
     holder.join().unwrap();
@@ -193,10 +179,8 @@ fn a_locked_database_makes_senders_wait_and_loses_nothing() {
 fn two_nodes_never_share_a_folder() {
     let scene = Scene::new();
     let node = start(&scene, "studies.minimum_free_mb = 1");
-    let second = common::foci(&scene).args(["serve", "--config"]).arg(scene.path("foci.toml")).output();
-    let second = second.unwrap();
-    let said = String::from_utf8(second.stderr).unwrap();
-    assert!(!second.status.success() && said.contains("belongs to a foci serve that is running"), "{said}");
+    let said = not_started(&scene, &scene.path("foci.toml"));
+    assert!(said.contains("belongs to a foci serve that is running"), "{said}");
     node.stop();
     start(&scene, "studies.minimum_free_mb = 1").stop();
 }

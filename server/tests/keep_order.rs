@@ -11,9 +11,10 @@ use std::process::Command;
 
 use common::dimse::{Link, storing};
 use common::kept::{NODE, image};
-use common::node::{Node, config, wait_for};
-use common::{Scene, foci, skip};
+use common::node::{Node, children, config, signal, wait_for};
+use common::{Scene, foci, full, skip};
 use dicom_io::net::command::Status;
+use rustix::process::Signal;
 
 /// Associations at the same time, so that rows are committed together too.
 const SENDERS: usize = 3;
@@ -131,7 +132,7 @@ fn nothing_is_acknowledged_before_it_is_safe() {
     if !traced.is_ok_and(|output| output.status.success()) {
         return skip(test, "peers", "strace is not installed or may not trace: run .ci/peers");
     }
-    let instances = if std::env::var_os("FOCI_FULL").is_some() { 1000 } else { 60 };
+    let instances = if full() { 1000 } else { 60 };
     let scene = Scene::new();
     let more = format!("studies.minimum_free_mb = 1\nstudies.stable_s = 100000\n{NODE}");
     let settings = config(&scene, &more);
@@ -164,9 +165,9 @@ fn nothing_is_acknowledged_before_it_is_safe() {
         }
     });
     // strace passes the signal on and ends with the node.
-    let serving = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", node.pid())).unwrap();
-    let stopped = Command::new("kill").arg(serving.split_whitespace().next().unwrap()).status().unwrap();
-    assert!(stopped.success());
+    let serving = children(node.pid());
+    assert_eq!(serving.len(), 1);
+    signal(serving[0], Signal::TERM);
     let mut node = node;
     wait_for("the end of the node", || (!node.is_alive()).then_some(()));
 

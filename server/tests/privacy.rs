@@ -7,10 +7,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 
-use common::dimse::{File, Link, storing, title};
+use common::dimse::{File, Link, Study, send, storing, title};
 use common::node::{Node, config, wait_for};
-use common::web::{get, raw};
-use common::{Scene, foci, models_ready, slices, succeed};
+use common::web::{self, MULTIPART, get, multipart};
+use common::{Scene, foci, models_ready, succeed};
 use dicom_io::net::command::{Operation, Status};
 use dicom_io::net::negotiation::Request;
 use dicom_io::net::pdu::Pdu;
@@ -93,10 +93,13 @@ fn end_of_element(file: &[u8], at: usize) -> usize {
     }
 }
 
-/// A slice of a phantom as of a patient.
-fn of_a_patient(slice: &[u8]) -> Vec<u8> {
-    let file = CANARIES.iter().fold(slice.to_vec(), |file, canary| with(&file, *canary));
-    with(&file, (0x0008, 0x0005, b"CS", b"ISO_IR 100"))
+/// A phantom as of a patient.
+fn of_a_patient(study: Study) -> Study {
+    let named = |slice: Vec<u8>| {
+        let file = CANARIES.iter().fold(slice, |file, canary| with(&file, *canary));
+        with(&file, (0x0008, 0x0005, b"CS", b"ISO_IR 100"))
+    };
+    Study { files: study.files.into_iter().map(named).collect(), ..study }
 }
 
 /// Every one of `WORDS` in `bytes`, with where these came from.
@@ -193,8 +196,8 @@ fn misbehave(node: &Node, good: &[u8]) {
 #[test]
 fn no_name_is_anywhere_but_in_dicom_objects() {
     let scene = Scene::new();
-    let study = scene.phantom(&[]);
-    let files: Vec<_> = slices(&study).iter().map(|slice| of_a_patient(&fs::read(slice).unwrap())).collect();
+    let study = of_a_patient(Study::read(&scene.phantom(&[])));
+    let Study { uid, files } = &study;
     let analyzed = models_ready("no_name_is_anywhere_but_in_dicom_objects");
     let models = if analyzed { "models = [\"lung-nodule\"]\n" } else { "" };
     let config = config(&scene, &(NODE.to_owned() + models));
@@ -203,15 +206,12 @@ fn no_name_is_anywhere_but_in_dicom_objects() {
     let node = Node::start_with(&scene, &mut command);
 
     misbehave(&node, &files[0]);
+    send(node.dicom, "SENDER", &study);
     let mut link = Link::associate(node.dicom, "SENDER", "FOCI", &storing(&files[0])).unwrap();
-    for file in &files {
-        assert_eq!(link.store(file).status, Status::SUCCESS);
-    }
     // The same UID with other bytes is put aside.
     link.store(&with(&files[0], (0x0010, 0x0010, b"PN", b"QUOKKA^OTHER")));
     link.release();
 
-    let uid = dicom_io::scan(&[study]).unwrap().studies[0].uid.to_string();
     let done = if analyzed { "\"state\":\"done\"" } else { "runs no model" };
     wait_for("the study is dealt with", || {
         get(node.http, &format!("/api/studies/{uid}")).text().contains(done).then_some(())
@@ -222,12 +222,9 @@ fn no_name_is_anywhere_but_in_dicom_objects() {
         let gap = scene.path("gap");
         let size = ["--size", "16x14x20", "--spacing", "20x20x14", "--seed", "7"];
         succeed(foci(&scene).arg("phantom").arg(&gap).args(size));
-        let mut link = Link::associate(node.dicom, "SENDER", "FOCI", &storing(&files[0])).unwrap();
-        for (n, slice) in slices(&gap).iter().enumerate().filter(|(n, _)| *n != 9) {
-            let reply = link.store(&of_a_patient(&fs::read(slice).unwrap()));
-            assert_eq!(reply.status, Status::SUCCESS, "{n}");
-        }
-        link.release();
+        let mut gap = of_a_patient(Study::read(&gap));
+        gap.files.remove(9);
+        send(node.dicom, "SENDER", &gap);
         wait_for("the second study is refused", || {
             get(node.http, "/api/studies").text().contains("1 slices are missing").then_some(())
         });
@@ -261,13 +258,9 @@ fn no_name_is_anywhere_but_in_dicom_objects() {
     }
     get("/dicom-web/studies?PatientName=QUOKKA&PatientID=PID-7731-QX");
     for part in [&b"QUOKKA^POSSUM"[..], &files[0][..files[0].len() / 2]] {
-        let body = [b"--B\r\nContent-Type: application/dicom\r\n\r\n", part, b"\r\n--B--\r\n"].concat();
-        let head = format!(
-            "POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\
-             Content-Type: multipart/related; type=\"application/dicom\"; boundary=B\r\n\r\n",
-            body.len()
-        );
-        let answer = raw(node.http, &[head.into_bytes(), body].concat());
+        let of_parts = [("content-type", MULTIPART)];
+        let body = multipart(&[part.to_vec()]);
+        let answer = web::send(node.http, "POST", "/dicom-web/studies", &of_parts, &body);
         assert_ne!(answer.status, 200, "{}", answer.text());
         search("the answer to a broken STOW", &answer.body);
     }

@@ -5,11 +5,10 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::dimse::{Link, storing};
+use common::dimse::{File, Study, send};
 use common::node::{Node, wait_for};
 use common::web::{get, post};
-use common::{Scene, foci, slices, succeed};
-use dicom_io::net::command::Status;
+use common::{Scene, foci, replaced, slices, succeed};
 
 /// A phantom with a second series of two images, whose description is in another character set.
 fn study(scene: &Scene) -> PathBuf {
@@ -17,25 +16,16 @@ fn study(scene: &Scene) -> PathBuf {
     let all = slices(&study);
     for slice in &all[..2] {
         let bytes = fs::read(slice).unwrap();
-        let uid = tag_value(&bytes, [0x20, 0, 0x0E, 0]);
+        let identity = File::parse(&bytes).identity();
         // The last digit of the series UID, and in the instance's the last too, so that they are others.
-        let bytes = with_digit(&bytes, &uid);
-        let instance = tag_value(&bytes, [0x08, 0, 0x18, 0]);
-        let bytes = with_digit(&bytes, &instance);
+        let bytes = with_digit(&bytes, identity.series_uid.as_str().as_bytes());
+        let bytes = with_digit(&bytes, identity.sop_instance_uid.as_str().as_bytes());
         let bytes = replaced(&bytes, b"ISO_IR 192", b"ISO_IR 100");
         let bytes = replaced(&bytes, b"Synthetic portal venous phase ", b"Sch\xe4del nativ                 ");
         let bytes = replaced(&bytes, b"CHEST ", b"HEAD  ");
         fs::write(study.join(format!("head-{}", slice.file_name().unwrap().display())), bytes).unwrap();
     }
     study
-}
-
-/// The value of a UI element with this tag in explicit VR little endian.
-fn tag_value(bytes: &[u8], tag: [u8; 4]) -> Vec<u8> {
-    let head = [&tag[..], b"UI"].concat();
-    let at = bytes.windows(6).position(|window| window == head).unwrap();
-    let length = usize::from(u16::from_le_bytes([bytes[at + 6], bytes[at + 7]]));
-    bytes[at + 8..at + 8 + length].to_vec()
 }
 
 /// `uid` with another last digit, wherever it stands.
@@ -48,12 +38,6 @@ fn with_digit(bytes: &[u8], uid: &[u8]) -> Vec<u8> {
         bytes[at..at + uid.len()].copy_from_slice(&other);
     }
     bytes
-}
-
-fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    assert_eq!(from.len(), to.len());
-    let at = bytes.windows(from.len()).position(|window| window == from).expect("a phantom has it");
-    [&bytes[..at], to, &bytes[at + from.len()..]].concat()
 }
 
 const PEERS: &str = r#"
@@ -247,7 +231,7 @@ fn a_study_that_is_not_known_is_told() {
 #[test]
 fn a_study_that_came_is_explained_by_its_uid_beside_the_node_that_has_it() {
     let scene = Scene::new();
-    let study = scene.phantom(&[]);
+    let study = Study::read(&scene.phantom(&[]));
     let ports =
         "dicom.listen = \"127.0.0.1:0\"\nhttp.listen = \"127.0.0.1:0\"\nstudies.minimum_free_mb = 1\n";
     let rules = format!(
@@ -255,17 +239,12 @@ fn a_study_that_came_is_explained_by_its_uid_beside_the_node_that_has_it() {
     );
     let config = common::node::config(&scene, &rules);
     let node = Node::start(&scene, &config);
-    let files: Vec<_> = slices(&study).iter().map(|slice| fs::read(slice).unwrap()).collect();
-    let mut link = Link::associate(node.dicom, "CT1", "FOCI", &storing(&files[0])).unwrap();
-    for file in &files {
-        assert_eq!(link.store(file).status, Status::SUCCESS);
-    }
-    link.release();
+    send(node.dicom, "CT1", &study);
 
-    let uid = dicom_io::scan(&[study]).unwrap().studies[0].uid.to_string();
+    let uid = study.uid.as_str();
     let explain = |more: &[&str]| {
         let mut command = foci(&scene);
-        succeed(command.arg("serve").arg("--config").arg(&config).args(["--explain", &uid]).args(more)).0
+        succeed(command.arg("serve").arg("--config").arg(&config).args(["--explain", uid]).args(more)).0
     };
     let said = explain(&[]);
     assert!(said.starts_with(&format!("study {uid}, 1 series, from ct1\nrule \"ct1\": applies\n")), "{said}");
@@ -280,20 +259,15 @@ fn a_study_that_came_is_explained_by_its_uid_beside_the_node_that_has_it() {
 #[test]
 fn a_study_for_which_no_rule_applied_is_decided_again_after_the_rules_were_changed() {
     let scene = Scene::new();
-    let study = scene.phantom(&[]);
-    let files: Vec<_> = slices(&study).iter().map(|slice| fs::read(slice).unwrap()).collect();
-    let uid = dicom_io::scan(&[study]).unwrap().studies[0].uid.to_string();
+    let study = Study::read(&scene.phantom(&[]));
+    let uid = &study.uid;
     let ports = "dicom.listen = \"127.0.0.1:0\"\nhttp.listen = \"127.0.0.1:0\"\n";
     let base = format!("{ports}[studies]\nstable_s = 1\nminimum_free_mb = 1\n{PEERS}");
     let node = Node::start(&scene, &common::node::config(&scene, &base));
     let path = format!("/api/studies/{uid}/plan");
     assert_eq!(post(node.http, &path).problem(404), "there is no such study");
 
-    let mut link = Link::associate(node.dicom, "CT1", "FOCI", &storing(&files[0])).unwrap();
-    for file in &files {
-        assert_eq!(link.store(file).status, Status::SUCCESS);
-    }
-    link.release();
+    send(node.dicom, "CT1", &study);
     assert!(post(node.http, &path).problem(409).starts_with("nothing was decided for the study"));
     let known = |node: &Node| get(node.http, &format!("/api/studies/{uid}")).text().to_owned();
     wait_for("it is told that no rule applies", || known(&node).contains("no rule applies").then_some(()));

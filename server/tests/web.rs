@@ -7,33 +7,17 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::filled::{QUIET, REASON, empty, fill, multiply, study_uid};
-use common::node::{Node, config, wait_for};
-use common::web::{ask, get, post, raw};
-use common::{Scene, foci};
-
-fn is_full() -> bool {
-    std::env::var_os("FOCI_FULL").is_some()
-}
-
-/// What `foci serve` says on stderr with this configuration, which must keep it from starting.
-#[track_caller]
-fn refused(scene: &Scene, more: &str) -> String {
-    let path = config(scene, more);
-    let mut timed = Command::new("timeout");
-    let serve = timed.arg("20").arg(foci(scene).get_program()).arg("serve").arg("--config").arg(path);
-    let output = serve.output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8(output.stderr).unwrap()
-}
+use common::node::{Node, config, not_started, wait_for};
+use common::web::{ask, get, post, raw, send};
+use common::{Scene, full};
 
 #[test]
 fn a_node_says_that_it_lives_that_it_is_ready_and_how_much_it_has() {
     let scene = Scene::new();
-    let node = empty(&scene, "");
+    let node = empty(&scene);
     fill(&scene, 40);
     assert_eq!(get(node.http, "/health").json()["health"], "alive");
     let ready = get(node.http, "/ready");
@@ -84,8 +68,8 @@ fn a_node_says_that_it_lives_that_it_is_ready_and_how_much_it_has() {
 #[test]
 fn a_node_that_cannot_work_says_what_is_missing_and_recovers() {
     let scene = Scene::new();
-    let full = QUIET.replace("minimum_free_mb = 1\n", "minimum_free_mb = 1000000000\n");
-    let node = Node::start(&scene, &config(&scene, &full));
+    let greedy = QUIET.replace("minimum_free_mb = 1\n", "minimum_free_mb = 1000000000\n");
+    let node = Node::start(&scene, &config(&scene, &greedy));
     let missing = get(node.http, "/ready").problem(503);
     assert!(
         missing.contains("MiB free, and at least 1000000000 are needed (studies.minimum_free_mb)"),
@@ -95,7 +79,7 @@ fn a_node_that_cannot_work_says_what_is_missing_and_recovers() {
     assert!(get(node.http, "/api/status").json()["problems"][0].as_str().unwrap().contains("MiB free"));
     node.stop();
 
-    let node = empty(&scene, "");
+    let node = empty(&scene);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", scene.path("data/foci.db").display()))
@@ -115,8 +99,8 @@ fn what_keeps_the_server_from_starting_is_said_in_a_sentence() {
     let scene = Scene::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
+    let refused = |text: &str| not_started(&scene, &config(&scene, text));
     let said = refused(
-        &scene,
         &QUIET.replace("[http]\nlisten = \"127.0.0.1:0\"", &format!("[http]\nlisten = \"127.0.0.1:{port}\"")),
     );
     assert!(
@@ -127,10 +111,10 @@ fn what_keeps_the_server_from_starting_is_said_in_a_sentence() {
     );
 
     let with_token = QUIET.replace("[http]\n", "[http]\ntoken_file = \"token\"\n");
-    let said = refused(&scene, &with_token);
+    let said = refused(&with_token);
     assert!(said.contains("token"), "{said}");
     std::fs::write(scene.path("token"), "hunter2\n").unwrap();
-    let said = refused(&scene, &with_token);
+    let said = refused(&with_token);
     assert!(said.contains("has 7 characters, and needs 16 or more"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
 }
@@ -138,7 +122,7 @@ fn what_keeps_the_server_from_starting_is_said_in_a_sentence() {
 #[test]
 fn every_error_is_a_problem_of_its_class() {
     let scene = Scene::new();
-    let node = empty(&scene, "");
+    let node = empty(&scene);
     let filled = fill(&scene, 9);
     let port = node.http;
     for path in ["/api/studies/..%2fetc", "/api/studies/abc", "/api/studies/1..2", "/api/studies/%ff"] {
@@ -189,7 +173,7 @@ fn every_error_is_a_problem_of_its_class() {
 #[test]
 fn studies_are_filtered_by_what_became_of_them_and_paged_without_a_gap() {
     let scene = Scene::new();
-    let node = empty(&scene, "");
+    let node = empty(&scene);
     fill(&scene, 40);
     let list = |query: &str| get(node.http, &format!("/api/studies?{query}")).json();
     let uids = |list: &serde_json::Value| -> Vec<String> {
@@ -240,7 +224,7 @@ fn studies_are_filtered_by_what_became_of_them_and_paged_without_a_gap() {
 #[test]
 fn a_study_tells_its_story_and_an_operator_can_put_it_right() {
     let scene = Scene::new();
-    let node = empty(&scene, "");
+    let node = empty(&scene);
     let filled = fill(&scene, 9);
     let port = node.http;
     let detail = |n: usize| get(port, &format!("/api/studies/{}", study_uid(n))).json();
@@ -274,12 +258,7 @@ fn a_study_tells_its_story_and_an_operator_can_put_it_right() {
     assert_eq!(detail(3)["state"], "cancelled");
 
     let complete = |body: &str| {
-        let path = format!("/api/studies/{}/complete", study_uid(4));
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}",
-            body.len()
-        );
-        raw(port, format!("{head}\r\n\r\n{body}").as_bytes())
+        send(port, "POST", &format!("/api/studies/{}/complete", study_uid(4)), &[], body.as_bytes())
     };
     for wrong in ["{", "[]", "{\"expected\":0}", "{\"expected\":-1}", "{\"expect\":1}", "7"] {
         complete(wrong).problem(400);
@@ -320,7 +299,7 @@ fn a_study_tells_its_story_and_an_operator_can_put_it_right() {
 #[test]
 fn files_of_results_come_whole_with_their_type_and_nothing_else_comes() {
     let scene = Scene::new();
-    let node = empty(&scene, "");
+    let node = empty(&scene);
     let job = fill(&scene, 2).done;
     let file = |name: &str| get(node.http, &format!("/api/jobs/{job}/files/{name}"));
     for (name, media_type) in [
@@ -436,7 +415,7 @@ fn nothing_is_told_without_the_token_and_browsers_keep_a_session() {
 #[test]
 fn other_sites_cannot_ask_in_the_name_of_an_operators_browser() {
     let scene = Scene::new();
-    let node = empty(&scene, "");
+    let node = empty(&scene);
     let port = node.http;
     // A page elsewhere whose name leads to this machine.
     ask(port, "GET", "/api/status", &[("host", "evil.example:8080")]).problem(421);
@@ -457,10 +436,22 @@ fn other_sites_cannot_ask_in_the_name_of_an_operators_browser() {
 }
 
 #[test]
+fn this_machine_written_as_an_address_of_ipv6_is_no_other_machine() {
+    let mapped = "[::ffff:127.0.0.1]:0";
+    if TcpListener::bind(mapped).is_err() {
+        return eprintln!("skipped: an address of this machine written as IPv6: there is no IPv6");
+    }
+    let scene = Scene::new();
+    let node = Node::start(&scene, &config(&scene, &QUIET.replace("127.0.0.1:0", mapped)));
+    assert_ne!(node.dicom, 0, "{}", node.log());
+    ask(node.http, "GET", "/api/status", &[("host", "evil.example:8080")]).problem(421);
+}
+
+#[test]
 fn the_description_of_the_api_is_whole_and_odd_questions_get_sound_answers() {
     // Its results are no real DICOM: what DICOMweb says is asked of a node that has none.
     let (scene, bare_scene) = (Scene::new(), Scene::new());
-    let (node, bare) = (empty(&scene, ""), empty(&bare_scene, ""));
+    let (node, bare) = (empty(&scene), empty(&bare_scene));
     fill(&scene, 9);
     let description = get(node.http, "/openapi.json").json();
     assert_eq!(description["openapi"], "3.1.0");
@@ -565,7 +556,7 @@ fn the_description_of_the_api_is_whole_and_odd_questions_get_sound_answers() {
 #[test]
 fn the_page_needs_nothing_from_elsewhere() {
     let scene = Scene::new();
-    let node = empty(&scene, "");
+    let node = empty(&scene);
     let mut left = vec!["/".to_owned(), "/login".to_owned(), "/docs/".to_owned()];
     let mut seen = BTreeSet::new();
     while let Some(path) = left.pop() {
@@ -597,7 +588,7 @@ fn the_page_needs_nothing_from_elsewhere() {
 #[test]
 fn slow_clients_keep_nobody_out() {
     let scene = Scene::new();
-    let node = empty(&scene, "");
+    let node = empty(&scene);
     // More than there are places, each with half a request.
     let slow: Vec<TcpStream> = (0..600)
         .map(|_| {
@@ -616,7 +607,7 @@ fn slow_clients_keep_nobody_out() {
     times.sort();
     println!("behind {} slow clients: median {:?}, worst {:?}", slow.len(), times[25], times[49]);
     assert!(times[49] < Duration::from_secs(2), "{times:?}");
-    if !is_full() {
+    if !full() {
         return;
     }
     // Those that still have a place lose it when their headers do not come.
@@ -638,7 +629,7 @@ fn slow_clients_keep_nobody_out() {
 #[test]
 fn a_node_that_stops_lets_idle_connections_go() {
     let scene = Scene::new();
-    let node = empty(&scene, "");
+    let node = empty(&scene);
     let mut idle = TcpStream::connect(("127.0.0.1", node.http)).unwrap();
     idle.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     let mut answer = [0; 2048];
@@ -652,8 +643,8 @@ fn a_node_that_stops_lets_idle_connections_go() {
 #[test]
 fn a_node_with_very_many_studies_still_answers_at_once() {
     let scene = Scene::new();
-    let node = empty(&scene, "");
-    let times = if is_full() { 250 } else { 5 };
+    let node = empty(&scene);
+    let times = if full() { 250 } else { 5 };
     fill(&scene, 400);
     multiply(&scene, times);
     let count = 400 * times;

@@ -35,7 +35,7 @@ fn look(test: &str, scene: &Scene, node: &mut Node, token: &str) -> Option<serde
 #[test]
 fn a_node_with_many_studies_is_read_filtered_and_put_right_in_a_browser() {
     let scene = Scene::new();
-    let mut node = empty(&scene, "");
+    let mut node = empty(&scene);
     fill(&scene, 200);
     let Some(seen) = look("many", &scene, &mut node, "") else { return };
     assert_eq!(seen["complaints"], serde_json::json!([]), "{seen:#}");
@@ -45,6 +45,8 @@ fn a_node_with_many_studies_is_read_filtered_and_put_right_in_a_browser() {
     // Every ninth of 200 studies, from the second on.
     assert_eq!(seen["failed"], 23, "{seen:#}");
     assert!(seen["reason"].as_str().unwrap().contains("a gap of 12.5 mm"), "{seen:#}");
+    // On the page of 50 studies, when all are said to wait for the decision, and when nothing is analysed.
+    assert_eq!(seen["decideAgain"], serde_json::json!({ "complete": 0, "ignored": 50 }), "{seen:#}");
     for done in ["steady", "escaped", "cancelled", "reportPicture"] {
         assert_eq!(seen[done], true, "{done}: {seen:#}");
     }

@@ -6,9 +6,10 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use common::Scene;
 use common::dimse::{File, Link, No, read, storing, verification};
-use common::node::{Node, config};
-use common::{Scene, slices};
+use common::kept::{CT, NODE, image, names};
+use common::node::{Node, config, not_started, wait_for};
 use dicom_io::Uid;
 use dicom_io::net::classes::{COMMITMENT, EXPLICIT_LE, IMPLICIT_LE, VERIFICATION};
 use dicom_io::net::command::{Command, Operation, Status};
@@ -17,37 +18,31 @@ use dicom_io::net::message::write;
 use dicom_io::net::negotiation::{Proposal, Roles};
 use dicom_io::net::pdu::{self, Abort, Kind, Rejection};
 
-const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
-
 /// A node that `SENDER` may store to from this machine, and others may not.
-const NODE: &str = r#"
-[dicom]
-listen = "127.0.0.1:0"
-
-[http]
-listen = "127.0.0.1:0"
-
-[[peer]]
-name = "scanner"
-ae_title = "SENDER"
-addresses = ["127.0.0.1"]
-
+fn settings(more: &str) -> String {
+    let others = r#"
 [[peer]]
 name = "elsewhere"
 ae_title = "ELSEWHERE"
 addresses = ["192.0.2.0/24"]
-
 [[peer]]
 name = "archive"
 ae_title = "ARCHIVE"
 addresses = ["127.0.0.1"]
 may_store = false
 "#;
+    format!("studies.minimum_free_mb = 1\n{NODE}{others}{more}")
+}
 
 fn start(more: &str) -> (Scene, Node) {
     let scene = Scene::new();
-    let node = Node::start(&scene, &config(&scene, &format!("{NODE}{more}")));
+    let node = Node::start(&scene, &config(&scene, &settings(more)));
     (scene, node)
+}
+
+/// An object like any other.
+fn object() -> Vec<u8> {
+    image("1.2.1", "1.2.1.1.1", 4000, 0)
 }
 
 fn uid(text: &str) -> Uid {
@@ -79,8 +74,8 @@ fn who_is_not_on_the_list_is_told_so_and_the_log_says_why() {
 
 #[test]
 fn objects_are_stored_in_the_form_that_the_sender_has() {
-    let (scene, node) = start("");
-    let file = std::fs::read(&slices(&scene.phantom(&[]))[0]).unwrap();
+    let (_scene, node) = start("");
+    let file = object();
     let parsed = File::parse(&file);
     assert_eq!(parsed.transfer_syntax.as_str(), EXPLICIT_LE);
     const JPEG: &str = "1.2.840.10008.1.2.4.70";
@@ -132,8 +127,8 @@ fn what_is_refused_is_refused_by_name() {
 /// Whatever is asked, the asking node gets an answer and the association goes on.
 #[test]
 fn every_message_is_answered() {
-    let (scene, node) = start("");
-    let file = std::fs::read(&slices(&scene.phantom(&[]))[0]).unwrap();
+    let (_scene, node) = start("");
+    let file = object();
     let parsed = File::parse(&file);
     let mut proposals = storing(&file);
     proposals.push(Proposal::new(COMMITMENT, &[EXPLICIT_LE]).with(Roles::SERVES));
@@ -199,8 +194,8 @@ fn every_message_is_answered() {
 
 #[test]
 fn an_object_over_the_limit_is_answered() {
-    let (scene, node) = start("\n[dicom.limits]\nobject_mb = 1\n");
-    let file = std::fs::read(&slices(&scene.phantom(&[]))[0]).unwrap();
+    let (_scene, node) = start("\n[dicom.limits]\nobject_mb = 1\n");
+    let file = object();
     let parsed = File::parse(&file);
     let mut link = Link::associate(node.dicom, "SENDER", "FOCI", &storing(&file)).unwrap();
     let large = [parsed.data_set, &vec![0; 3 << 20]].concat();
@@ -217,9 +212,9 @@ fn an_object_over_the_limit_is_answered() {
 /// A byte now and then moves no deadline.
 #[test]
 fn who_drips_is_cut_off() {
-    let (scene, node) =
+    let (_scene, node) =
         start("\n[dicom.limits]\nrequest_s = 2\nmessage_s = 2\nidle_s = 2\nassociation_s = 6\n");
-    let file = std::fs::read(&slices(&scene.phantom(&[]))[0]).unwrap();
+    let file = object();
     let drip = |stream: &mut TcpStream, bytes: &[u8]| {
         let since = Instant::now();
         stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
@@ -299,7 +294,7 @@ fn a_malformed_peer_is_told_what_it_did() {
 #[test]
 fn a_node_that_stops_says_goodbye() {
     let (scene, node) = start("");
-    let file = std::fs::read(&slices(&scene.phantom(&[]))[0]).unwrap();
+    let file = image("1.2.1", "1.2.1.1.1", 1_000_000, 0);
     let mut idle = Link::associate(node.dicom, "SENDER", "FOCI", &storing(&file)).unwrap();
     let mut busy = Link::associate(node.dicom, "SENDER", "FOCI", &storing(&file)).unwrap();
     let parsed = File::parse(&file);
@@ -307,14 +302,14 @@ fn a_node_that_stops_says_goodbye() {
     let context = busy.context(CT).id;
     let mut wire = Vec::new();
     write(&mut wire, context, true, &Command::from(call).bytes(), 1000);
-    busy.stream.write_all(&wire).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    write(&mut wire, context, false, parsed.data_set, 1000);
+    let (begun, rest) = wire.split_at(wire.len() / 2);
+    busy.stream.write_all(begun).unwrap();
+    wait_for("the beginning of an object", || (!names(&scene, "incoming").is_empty()).then_some(()));
     let stopping = std::thread::spawn(move || node.stop());
     assert_eq!(read(&mut idle.stream).map(|(kind, _)| kind), Some(Kind::Abort));
     // The message that was under way may come to its end.
-    let mut wire = Vec::new();
-    write(&mut wire, context, false, parsed.data_set, 1000);
-    busy.stream.write_all(&wire).unwrap();
+    busy.stream.write_all(rest).unwrap();
     assert_eq!(busy.reply().0.status, Status::SUCCESS);
     assert_eq!(read(&mut busy.stream).map(|(kind, _)| kind), Some(Kind::Abort));
     stopping.join().unwrap();
@@ -323,10 +318,7 @@ fn a_node_that_stops_says_goodbye() {
 #[test]
 fn others_may_listen_in_only_where_somebody_said_so() {
     let scene = Scene::new();
-    let path = config(&scene, &NODE.replacen("127.0.0.1:0", "0.0.0.0:0", 1));
-    let output = common::foci(&scene).args(["serve", "--config"]).arg(&path).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success());
+    let said = not_started(&scene, &config(&scene, &settings("").replacen("127.0.0.1:0", "0.0.0.0:0", 1)));
     assert!(said.contains("allow_plain"), "{said}");
 }
 
@@ -335,9 +327,6 @@ fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let scene = Scene::new();
-    let path = config(&scene, &NODE.replacen("127.0.0.1:0", &address, 1));
-    let output = common::foci(&scene).args(["serve", "--config"]).arg(&path).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success());
+    let said = not_started(&scene, &config(&scene, &settings("").replacen("127.0.0.1:0", &address, 1)));
     assert!(said.contains("another program listens on that port") && said.contains(&address), "{said}");
 }

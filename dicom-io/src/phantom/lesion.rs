@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::anatomy::{Anatomy, LIVER, Place, share};
+use super::follow_up::Posture;
 use super::random::Random;
 use super::tube::{Clip, Tube};
 use crate::geometry::Lps;
@@ -76,6 +77,17 @@ impl Lesion {
         }
     }
 
+    pub(super) fn kind(&self) -> LesionKind {
+        self.kind
+    }
+
+    /// Makes its diameters `times` as large.
+    pub(super) fn scale(&mut self, times: f32) {
+        self.half = self.half.map(|half| half * times);
+        let centre = self.centre;
+        self.spicules.iter_mut().for_each(|spicule| spicule.stretch(centre, times));
+    }
+
     /// The box around it: lowest and highest L, P, S.
     pub(super) fn bounds(&self) -> [Place; 2] {
         let reach = 1.9 * self.radius() + 2.0;
@@ -97,24 +109,25 @@ impl Lesion {
         (length - surface) * self.half[0].min(self.half[1]).min(self.half[2])
     }
 
-    /// What is true about it.
-    pub(super) fn truth(&self, anatomy: &Anatomy, id: String) -> LesionTruth {
-        let [low, high] = self.bounds();
-        let steps = ((high[0] - low[0]) / STEP) as usize + 1;
+    /// What is true about it in a patient in this posture.
+    pub(super) fn truth(&self, anatomy: &Anatomy, id: String, posture: &Posture) -> LesionTruth {
+        let [low, high] = posture.boxed(self.bounds());
+        let steps: [usize; 3] = std::array::from_fn(|d| ((high[d] - low[d]) / STEP) as usize + 1);
         let at = |n: usize, d: usize| low[d] + n as f32 * STEP;
         let organ =
             |p: Place| if self.kind == LesionKind::LiverLesion { anatomy.liver(p) } else { anatomy.lung(p) };
         let mut count = 0_usize;
         let mut sum = [0.0_f64; 3];
         let mut largest: Vec<[f32; 2]> = Vec::new();
-        for k in 0..steps {
+        for k in 0..steps[2] {
             let mut plane = Vec::new();
-            for j in 0..steps {
-                for i in 0..steps {
-                    let p = [at(i, 0), at(j, 1), at(k, 2)];
+            for j in 0..steps[1] {
+                for i in 0..steps[0] {
+                    let q = [at(i, 0), at(j, 1), at(k, 2)];
+                    let p = posture.to_patient(q);
                     if self.distance(p) < 0.0 && organ(p) < 0.0 {
-                        plane.push([p[0], p[1]]);
-                        sum = std::array::from_fn(|d| sum[d] + f64::from(p[d]));
+                        plane.push([q[0], q[1]]);
+                        sum = std::array::from_fn(|d| sum[d] + f64::from(q[d]));
                     }
                 }
             }
@@ -166,9 +179,20 @@ fn axes(points: &[[f32; 2]]) -> (f64, f64) {
 
 /// The lesions of a patient: `nodules` in the lungs and `liver` ones in the liver.
 pub(super) fn lesions(anatomy: &Anatomy, seed: u64, nodules: usize, liver: usize) -> Vec<Lesion> {
-    let mut lesions: Vec<Lesion> = Vec::new();
-    let mut random = Random::new(seed, 4);
-    for n in 0..nodules {
+    let mut lesions = Vec::new();
+    add_nodules(anatomy, &mut Random::new(seed, 4), &mut lesions, nodules);
+    add_liver_lesions(anatomy, &mut Random::new(seed, 5), &mut lesions, liver);
+    lesions
+}
+
+/// Adds lesions that the same patient has later: `nodules` in the lungs and `liver` ones in the liver.
+pub(super) fn newer(anatomy: &Anatomy, seed: u64, lesions: &mut Vec<Lesion>, nodules: usize, liver: usize) {
+    add_nodules(anatomy, &mut Random::new(seed, 6), lesions, nodules);
+    add_liver_lesions(anatomy, &mut Random::new(seed, 7), lesions, liver);
+}
+
+fn add_nodules(anatomy: &Anatomy, random: &mut Random, lesions: &mut Vec<Lesion>, count: usize) {
+    for n in 0..count {
         // Each kind in turn, so that any five hold all of them.
         let (shape, low, high) = match n % 5 {
             0 => ("lobulated", 16.0, 22.0),
@@ -182,18 +206,20 @@ pub(super) fn lesions(anatomy: &Anatomy, seed: u64, nodules: usize, liver: usize
             if shape == "juxtapleural" { [0.35 * radius, 0.6 * radius] } else { [radius + 4.0, 60.0] };
         let inside = |p: Place| depth[0] < -anatomy.lung(p) && -anatomy.lung(p) < depth[1];
         if let Some(centre) =
-            place(&mut random, &lesions, radius, [[-130.0, -85.0, -60.0], [130.0, 85.0, 140.0]], inside)
+            place(random, lesions, radius, [[-130.0, -85.0, -60.0], [130.0, 85.0, 140.0]], inside)
         {
-            lesions.push(nodule(&mut random, shape, centre, radius));
+            lesions.push(nodule(random, shape, centre, radius));
         }
     }
-    let mut random = Random::new(seed, 5);
-    for n in 0..liver {
+}
+
+fn add_liver_lesions(anatomy: &Anatomy, random: &mut Random, lesions: &mut Vec<Lesion>, count: usize) {
+    for n in 0..count {
         let (low, high) = [(22.0, 30.0), (12.0, 17.0), (16.0, 22.0)][n % 3];
         let radius = random.between(low, high) / 2.0;
         let inside = |p: Place| -anatomy.liver(p) > radius + 5.0;
         if let Some(centre) =
-            place(&mut random, &lesions, radius, [[-125.0, -85.0, -140.0], [50.0, 70.0, 5.0]], inside)
+            place(random, lesions, radius, [[-125.0, -85.0, -140.0], [50.0, 70.0, 5.0]], inside)
         {
             let half = std::array::from_fn(|_| radius * random.between(0.85, 1.0));
             lesions.push(Lesion {
@@ -201,13 +227,12 @@ pub(super) fn lesions(anatomy: &Anatomy, seed: u64, nodules: usize, liver: usize
                 shape: "round",
                 centre,
                 half,
-                waves: waves(&mut random, 3, 0.05),
+                waves: waves(random, 3, 0.05),
                 spicules: Vec::new(),
                 hu: LIVER - random.between(42.0, 62.0),
             });
         }
     }
-    lesions
 }
 
 /// A place in the box `[low, high]` where `inside` holds, apart from the other lesions; `None` if there is

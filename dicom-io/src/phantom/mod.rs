@@ -5,6 +5,7 @@
 //! trained on patients; it says nothing about how they do on patients.
 
 mod anatomy;
+mod follow_up;
 mod lesion;
 mod random;
 mod tube;
@@ -14,11 +15,13 @@ use ndarray::Array3;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use follow_up::{Fate, FollowUp, Pose};
 pub use lesion::{LesionKind, LesionTruth};
 
 use crate::geometry::{Geometry, Ijk, Lps, Spacing};
 use crate::volume::Volume;
 use anatomy::{Anatomy, Place, share};
+use follow_up::Posture;
 use lesion::Lesion;
 use tube::Clip;
 
@@ -140,26 +143,25 @@ impl Phantom {
     /// What is true, without drawing anything.
     pub fn truth(&self) -> Truth {
         let (anatomy, lesions) = self.patient();
-        self.truth_of(&anatomy, &lesions)
+        let names = names(&lesions);
+        self.truth_of(&anatomy, lesions.iter().zip(names), &Posture::first())
     }
 
-    fn truth_of(&self, anatomy: &Anatomy, lesions: &[Lesion]) -> Truth {
-        let mut counts = [0; 2];
-        let lesions = lesions
-            .par_iter()
-            .map(|lesion| lesion.truth(anatomy, String::new()))
-            .collect::<Vec<_>>()
-            .into_iter()
+    fn truth_of<'a>(
+        &self,
+        anatomy: &Anatomy,
+        named: impl Iterator<Item = (&'a Lesion, String)>,
+        posture: &Posture,
+    ) -> Truth {
+        let named: Vec<_> = named.collect();
+        let lesions = named
+            .into_par_iter()
+            .map(|(lesion, id)| lesion.truth(anatomy, id, posture))
             .map(|truth| {
-                let (which, name) = match truth.kind {
-                    LesionKind::LiverLesion => (1, "liver"),
-                    _ => (0, "nodule"),
-                };
-                counts[which] += 1;
                 let place = truth.centre_lps_mm.to_array();
                 let centre: [f64; 3] = std::array::from_fn(|d| rounded(place[d] + OFFSET[d]));
                 LesionTruth {
-                    id: format!("{name}-{}", counts[which]),
+                    id: truth.id,
                     kind: truth.kind,
                     shape: truth.shape,
                     centre_lps_mm: centre.into(),
@@ -176,19 +178,29 @@ impl Phantom {
     /// The volume in Hounsfield units, and what is true about it. The same on every machine.
     pub fn render(&self) -> (Volume<i16>, Truth) {
         let (anatomy, lesions) = self.patient();
-        (self.drawn(&anatomy, &lesions), self.truth_of(&anatomy, &lesions))
+        let names = names(&lesions);
+        let first = Posture::first();
+        let volume = self.drawn(&anatomy, lesions.iter(), &first, self.seed);
+        (volume, self.truth_of(&anatomy, lesions.iter().zip(names), &first))
     }
 
-    fn drawn(&self, anatomy: &Anatomy, lesions: &[Lesion]) -> Volume<i16> {
+    /// The patient in this posture, with the noise of the seed `noise`.
+    fn drawn<'a>(
+        &self,
+        anatomy: &Anatomy,
+        lesions: impl Iterator<Item = &'a Lesion>,
+        posture: &Posture,
+        noise: u64,
+    ) -> Volume<i16> {
         let geometry = self.geometry();
         let [columns, rows, slices] = self.size;
         let place = |k: usize, j: usize, i: usize| -> Place {
             let at = geometry.to_lps(Ijk::new(i as f64, j as f64, k as f64)).to_array();
-            std::array::from_fn(|d| (at[d] - OFFSET[d]) as f32)
+            posture.to_patient(std::array::from_fn(|d| (at[d] - OFFSET[d]) as f32))
         };
-        let boxed = |bounds: [Place; 2]| self.indices(&geometry, bounds);
+        let boxed = |bounds: [Place; 2]| self.indices(&geometry, posture.boxed(bounds));
         let tubes: Vec<_> = anatomy.tubes.iter().map(|tube| (tube, boxed(tube.bounds()))).collect();
-        let lesions: Vec<_> = lesions.iter().map(|lesion| (lesion, boxed(lesion.bounds()))).collect();
+        let lesions: Vec<_> = lesions.map(|lesion| (lesion, boxed(lesion.bounds()))).collect();
 
         let mut voxels = Array3::zeros((slices, rows, columns));
         let planes: Vec<_> = voxels.outer_iter_mut().collect();
@@ -228,18 +240,11 @@ impl Phantom {
                 }
             }
             for ((j, i), voxel) in plane.indexed_iter_mut() {
-                let value = hu[j * columns + i] + self.noise_hu * self.grain(k, j, i);
+                let value = hu[j * columns + i] + self.noise_hu * grain(noise, [k, j, i]);
                 *voxel = value.round().clamp(-1024.0, 3071.0) as i16;
             }
         });
         Volume { voxels, geometry }
-    }
-
-    /// Noise of standard deviation 1 that neighbours in a slice partly share, as a scanner's kernel makes it.
-    fn grain(&self, k: usize, j: usize, i: usize) -> f32 {
-        let at = |j, i| random::noise(self.seed, [k, j, i]);
-        // Weights whose squares add up to 1.
-        0.8 * at(j, i) + 0.36 * (at(j + 1, i) + at(j, i + 1)) + 0.316 * at(j + 1, i + 1)
     }
 
     /// The indices i, j, k of the box that holds `bounds`: lowest, and one past the highest.
@@ -256,6 +261,27 @@ impl Phantom {
         let start = std::array::from_fn(|a| first[a].floor().max(0.0) as usize);
         [start, std::array::from_fn(|a| ((last[a].ceil() + 1.0).max(0.0) as usize).min(self.size[a]))]
     }
+}
+
+/// Noise of standard deviation 1 that neighbours in a slice partly share, as a scanner's kernel makes it.
+fn grain(seed: u64, [k, j, i]: [usize; 3]) -> f32 {
+    let at = |j, i| random::noise(seed, [k, j, i]);
+    // Weights whose squares add up to 1.
+    0.8 * at(j, i) + 0.36 * (at(j + 1, i) + at(j, i + 1)) + 0.316 * at(j + 1, i + 1)
+}
+
+/// What the lesions are called: nodules and liver lesions are counted apart.
+fn names(lesions: &[Lesion]) -> Vec<String> {
+    let mut counts = [0; 2];
+    let name = |lesion: &Lesion| {
+        let (which, name) = match lesion.kind() {
+            LesionKind::LiverLesion => (1, "liver"),
+            _ => (0, "nodule"),
+        };
+        counts[which] += 1;
+        format!("{name}-{}", counts[which])
+    };
+    lesions.iter().map(name).collect()
 }
 
 /// To hundredths: more would be read as more than is known.

@@ -41,6 +41,11 @@ impl Tube {
         away - (self.radii[0] + t * (self.radii[1] - self.radii[0]))
     }
 
+    /// Moves its ends to `times` their distance from `centre`.
+    pub(super) fn stretch(&mut self, centre: Place, times: f32) {
+        self.ends = self.ends.map(|end| std::array::from_fn(|d| centre[d] + times * (end[d] - centre[d])));
+    }
+
     /// The box around it: lowest and highest L, P, S.
     pub(super) fn bounds(&self) -> [Place; 2] {
         let [a, b] = self.ends;

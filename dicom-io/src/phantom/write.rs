@@ -7,11 +7,30 @@ use dicom::dictionary_std::{tags, uids};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use super::{Phantom, Truth};
+use super::{FollowUp, Phantom, Truth};
+use crate::date;
 use crate::error::Error;
 use crate::geometry::{Geometry, Ijk};
 use crate::object::{Dataset, ResultObject};
 use crate::uid::Uid;
+use crate::volume::Volume;
+
+/// When every phantom had its first examination.
+const FIRST_DATE: &str = "20260101";
+
+impl FollowUp {
+    /// Writes the later series and its truth as [`Phantom::write`] does the first, with a study date that is
+    /// `days` later.
+    ///
+    /// # Errors
+    ///
+    /// As [`Phantom::write`].
+    pub fn write(&self, folder: &Path) -> Result<Truth, Error> {
+        let first = date::day(FIRST_DATE).expect("it is a date");
+        let date = date::text(first + i64::from(self.days));
+        self.patient.write_series(folder, self.render(), &format!("{self:?}"), &date)
+    }
+}
 
 impl Phantom {
     /// Writes the series (CT Image Storage, explicit VR little endian, `CT00001.dcm` and on) and
@@ -24,14 +43,24 @@ impl Phantom {
     /// [`Error::Write`] if the folder cannot be made, is full or may not be written to; what was written
     /// until then stays.
     pub fn write(&self, folder: &Path) -> Result<Truth, Error> {
+        self.write_series(folder, self.render(), &format!("{self:?}"), FIRST_DATE)
+    }
+
+    /// Writes `made`, whose UIDs are derived from `recipe`, as a study of `date`.
+    fn write_series(
+        &self,
+        folder: &Path,
+        (volume, truth): (Volume<i16>, Truth),
+        recipe: &str,
+        date: &str,
+    ) -> Result<Truth, Error> {
         std::fs::create_dir_all(folder).map_err(Error::Write)?;
-        let (volume, truth) = self.render();
-        let recipe = format!("{self:?}");
-        let uid = |parts: &[&str]| Uid::derived(&[&["phantom", recipe.as_str()], parts].concat());
+        let uid = |parts: &[&str]| Uid::derived(&[&["phantom", recipe], parts].concat());
         let names = Names {
             study: uid(&["study"]),
             series: uid(&["series"]),
             frame_of_reference: uid(&["frame of reference"]),
+            date,
         };
         let slices: Vec<_> = volume.voxels.outer_iter().collect();
         slices.into_par_iter().enumerate().try_for_each(|(k, slice)| {
@@ -51,7 +80,7 @@ impl Phantom {
         k: usize,
         number: usize,
         hu: ArrayView2<'_, i16>,
-        names: &Names,
+        names: &Names<'_>,
         instance: &Uid,
     ) -> Dataset {
         let [i, j, _] = geometry.axes();
@@ -67,10 +96,10 @@ impl Phantom {
             .texts(tags::IMAGE_TYPE, VR::CS, &["ORIGINAL", "PRIMARY", if axial { "AXIAL" } else { "MPR" }])
             .text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE)
             .uid(tags::SOP_INSTANCE_UID, instance)
-            .text(tags::STUDY_DATE, VR::DA, "20260101")
-            .text(tags::SERIES_DATE, VR::DA, "20260101")
-            .text(tags::ACQUISITION_DATE, VR::DA, "20260101")
-            .text(tags::CONTENT_DATE, VR::DA, "20260101")
+            .text(tags::STUDY_DATE, VR::DA, names.date)
+            .text(tags::SERIES_DATE, VR::DA, names.date)
+            .text(tags::ACQUISITION_DATE, VR::DA, names.date)
+            .text(tags::CONTENT_DATE, VR::DA, names.date)
             .text(tags::STUDY_TIME, VR::TM, "120000")
             .text(tags::SERIES_TIME, VR::TM, "120000")
             .text(tags::ACQUISITION_TIME, VR::TM, "120000")
@@ -121,9 +150,10 @@ impl Phantom {
     }
 }
 
-/// The UIDs that all slices share.
-struct Names {
+/// The UIDs and the date that all slices share.
+struct Names<'a> {
     study: Uid,
     series: Uid,
     frame_of_reference: Uid,
+    date: &'a str,
 }

@@ -1,5 +1,7 @@
 //! Whatever comes, nothing panics and nothing is reserved that did not come.
 
+use std::sync::LazyLock;
+
 use dicom_io::net::classes::{COMMITMENT, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, VERIFICATION};
 use dicom_io::net::command::{Call, Command, Operation, Status};
 use dicom_io::net::commitment::{Commitment, CommitmentRequest};
@@ -135,8 +137,8 @@ proptest! {
         cut in any::<prop::sample::Index>(),
         how in 0..4u8,
     ) {
-        let whole: Vec<Vec<u8>> = [pdus(), commands(), data_sets()].concat();
-        let mut bytes = which.get(&whole).clone();
+        static WHOLE: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| [pdus(), commands(), data_sets()].concat());
+        let mut bytes = which.get(&WHOLE).clone();
         for (at, value) in changes {
             let at = at.index(bytes.len());
             bytes[at] = value;

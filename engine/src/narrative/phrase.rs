@@ -1,15 +1,17 @@
-//! The phrases of the template, Chinese and English side by side.
+//! The phrases of the template, Chinese and English side by side: what was seen, and what it comes to.
+//!
+//! Comparison is in `change.rs`, advice in `advice.rs`, plain words in `patient.rs`.
 //!
 //! Terms as radiologists write them: 长径/短径 for the long and short axis, CT 值 for attenuation,
 //! 局灶性病变 for a focal lesion. Punctuation is full-width in Chinese but for what stands by a number.
 
-use super::{Facts, Language, rounded};
-use crate::finding::{Finding, Kind, Organ, Side, Site};
+use super::{Facts, Language, change, rounded};
+use crate::finding::{Density, Finding, Kind, Organ, Side, Site};
 
 use Language::{Chinese, English};
 
 /// One of two words.
-pub(super) fn either<T>(language: Language, chinese: T, english: T) -> T {
+pub(crate) fn either<T>(language: Language, chinese: T, english: T) -> T {
     match language {
         Chinese => chinese,
         English => english,
@@ -25,7 +27,7 @@ fn organ_head(language: Language, organ: Organ) -> &'static str {
 }
 
 /// The organ within a sentence, with its side where there is one.
-fn site(language: Language, site: Site) -> &'static str {
+pub(crate) fn site(language: Language, site: Site) -> &'static str {
     match (site.organ, site.side) {
         (Organ::Lung, Some(Side::Right)) => either(language, "右肺", "right lung"),
         (Organ::Lung, Some(Side::Left)) => either(language, "左肺", "left lung"),
@@ -35,7 +37,7 @@ fn site(language: Language, site: Site) -> &'static str {
 }
 
 /// A lesion of this kind, where the organ has been named before.
-fn lesion(language: Language, kind: Kind) -> &'static str {
+pub(super) fn lesion(language: Language, kind: Kind) -> &'static str {
     match kind {
         Kind::LungNodule => either(language, "结节", "nodule"),
         Kind::LiverLesion => either(language, "局灶性病变", "focal lesion"),
@@ -43,7 +45,7 @@ fn lesion(language: Language, kind: Kind) -> &'static str {
 }
 
 /// A lesion of this kind, where the organ has not been named.
-fn lesion_of_organ(language: Language, kind: Kind) -> &'static str {
+pub(crate) fn lesion_of_organ(language: Language, kind: Kind) -> &'static str {
     match kind {
         Kind::LungNodule => either(language, "肺结节", "lung nodule"),
         Kind::LiverLesion => either(language, "肝脏局灶性病变", "focal liver lesion"),
@@ -51,17 +53,32 @@ fn lesion_of_organ(language: Language, kind: Kind) -> &'static str {
 }
 
 /// So many of them: "结节 3 个", "3 nodules".
-fn counted(language: Language, noun: &str, count: usize) -> String {
+pub(crate) fn counted(language: Language, noun: &str, count: usize) -> String {
     let plural = if count == 1 { "" } else { "s" };
     either(language, format!("{noun} {count} 个"), format!("{count} {noun}{plural}"))
 }
 
-/// What a lesion is and where: "Nodule, right lung".
-pub(super) fn description(language: Language, kind: Kind, at: Site) -> String {
-    let place = site(language, at);
-    match kind {
-        Kind::LungNodule => either(language, format!("{place}结节"), format!("Nodule, {place}")),
-        Kind::LiverLesion => either(language, format!("{place}局灶性病变"), format!("Focal lesion, {place}")),
+/// What a lesion is and where: "Solid nodule, right lung".
+pub(crate) fn description(language: Language, finding: &Finding) -> String {
+    let place = site(language, finding.site);
+    match (finding.kind, finding.density) {
+        (Kind::LiverLesion, _) => {
+            either(language, format!("{place}局灶性病变"), format!("Focal lesion, {place}"))
+        }
+        (Kind::LungNodule, None) => either(language, format!("{place}结节"), format!("Nodule, {place}")),
+        (Kind::LungNodule, Some(density)) => {
+            let name = density_name(language, density);
+            either(language, format!("{place}{name}结节"), format!("{name} nodule, {place}"))
+        }
+    }
+}
+
+/// What a lung lesion looks like, at the head of its name: "Solid".
+fn density_name(language: Language, density: Density) -> &'static str {
+    match density {
+        Density::Solid => either(language, "实性", "Solid"),
+        Density::PartSolid => either(language, "部分实性", "Part-solid"),
+        Density::GroundGlass => either(language, "磨玻璃", "Ground-glass"),
     }
 }
 
@@ -132,7 +149,7 @@ fn head(language: Language, organ: Organ, volume_ml: Option<f64>) -> String {
 }
 
 /// How many lie on which side, where sides were told: " (2 right, 1 left)".
-pub(super) fn sides(language: Language, findings: &[&Finding]) -> String {
+pub(crate) fn sides(language: Language, findings: &[&Finding]) -> String {
     let on = |side| findings.iter().filter(|f| f.site.side == side).count();
     let (right, left, unknown) = (on(Some(Side::Right)), on(Some(Side::Left)), on(None));
     if right + left == 0 {
@@ -155,7 +172,7 @@ pub(super) fn finding(language: Language, facts: &Facts<'_>, finding: &Finding) 
     let m = &finding.measurements;
     let (long, short) = (rounded::millimetres(m.long_axis_mm), rounded::millimetres(m.short_axis_mm));
     let (number, volume) = (finding.number, rounded::volume(m.volume_mm3));
-    let what = description(language, finding.kind, finding.site);
+    let what = description(language, finding);
     let (slice, slices) = (m.slice + 1, facts.slices);
     let score = rounded::score(finding.confidence);
     let attenuation = (facts.modality == "CT").then(|| rounded::hounsfield(m.mean_hu));
@@ -182,11 +199,14 @@ pub(super) fn finding_in_short(language: Language, finding: &Finding) -> String 
     let m = &finding.measurements;
     let (long, short) = (rounded::millimetres(m.long_axis_mm), rounded::millimetres(m.short_axis_mm));
     let (number, volume, slice) = (finding.number, rounded::volume(m.volume_mm3), m.slice + 1);
-    let what = description(language, finding.kind, finding.site);
+    let what = description(language, finding);
+    let trend = finding.change.as_ref().map(|change| change::trend(language, change.trend));
+    let trend =
+        trend.map_or(String::new(), |trend| either(language, format!("，{trend}"), format!(", {trend}")));
     either(
         language,
-        format!("病灶 {number}：{what}，{long} mm × {short} mm，体积 {volume}，第 {slice} 层。"),
-        format!("Finding {number}: {what}, {long} × {short} mm, volume {volume}, slice {slice}."),
+        format!("病灶 {number}：{what}，{long} mm × {short} mm，体积 {volume}，第 {slice} 层{trend}。"),
+        format!("Finding {number}: {what}, {long} × {short} mm, volume {volume}, slice {slice}{trend}."),
     )
 }
 
@@ -251,7 +271,7 @@ pub(super) fn impression(language: Language, kind: Kind, findings: &[&Finding], 
     let (long, short) = (rounded::millimetres(m.long_axis_mm), rounded::millimetres(m.short_axis_mm));
     let number = largest.number;
     if findings.len() == 1 {
-        let what = description(language, kind, largest.site);
+        let what = description(language, largest);
         return either(
             language,
             format!("{what} 1 个（病灶 {number}），大小 {long} mm × {short} mm。"),
@@ -292,6 +312,30 @@ pub(super) fn impression_of_nothing(language: Language, kind: Kind) -> String {
 /// That no organ could be examined at all, or none was to be.
 pub(super) fn nothing_assessed(language: Language) -> &'static str {
     either(language, "本序列未评估任何器官。", "No organ was assessed in this series.")
+}
+
+/// That these findings are so large that somebody must be told at once. There is at least one.
+pub(super) fn critical(language: Language, findings: &[&Finding]) -> String {
+    let long = |finding: &Finding| rounded::millimetres(finding.measurements.long_axis_mm);
+    let named: Vec<String> = findings
+        .iter()
+        .map(|f| {
+            either(
+                language,
+                format!("病灶 {}（长径 {} mm）", f.number, long(f)),
+                format!("finding {} (long axis {} mm)", f.number, long(f)),
+            )
+        })
+        .collect();
+    let are = if named.len() == 1 { "is" } else { "are" };
+    either(
+        language,
+        format!("危急值提示：{}，请立即通知临床医师。", named.join("，")),
+        format!(
+            "Critical result: {} {are} to be reported to the referring physician at once.",
+            named.join(", ")
+        ),
+    )
 }
 
 /// Who has not checked this, and who should.

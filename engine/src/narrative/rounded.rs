@@ -1,7 +1,8 @@
 //! How measurements are rounded wherever people read them: words, pictures, pages.
 //!
 //! Lengths to 0.1 mm; volumes to 1 mm³ below 1 ml and to 0.1 ml from there on; attenuation to 1 HU;
-//! scores to 0.01. Half goes to the even neighbour of the exact binary value, which is `format!`'s way.
+//! scores to 0.01; changes to 1 percent; doubling times to 1 day. Half goes to the even neighbour of the exact
+//! binary value, which is `format!`'s way.
 //! `findings.json` and the DICOM objects have the unrounded values.
 
 /// A length, without its unit: "12.3".
@@ -27,6 +28,16 @@ pub fn organ_millilitres(volume_ml: f64) -> String {
 /// An attenuation, without its unit: "-12".
 pub fn hounsfield(attenuation_hu: f64) -> String {
     fixed(attenuation_hu, 0)
+}
+
+/// A share, without its sign and unit: "56" for -55.9 %.
+pub fn percent(percent: f64) -> String {
+    fixed(percent.abs(), 0)
+}
+
+/// A doubling time, without its unit: "143".
+pub fn days(days: f64) -> String {
+    fixed(days, 0)
 }
 
 /// A network's score: "0.93".

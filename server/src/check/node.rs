@@ -9,10 +9,11 @@ use futures_util::future::join_all;
 use super::{Lines, free_bytes};
 use crate::archive::Archive;
 use crate::config::Config;
-use crate::dicomweb::client;
+use crate::dicomweb::client::{self, Web};
 use crate::dimse::scu;
 use crate::dimse::tls::Identity;
 use crate::http;
+use crate::llm::Model;
 use crate::node::Node;
 use crate::store::Store;
 
@@ -31,8 +32,8 @@ pub(super) fn check(path: &Path, lines: &mut Lines) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(database(&config, lines))?;
     ports(&config, lines)?;
-    files(&config, lines)?;
-    runtime.block_on(answers(&config, lines))
+    let webs = files(&config, lines)?;
+    runtime.block_on(answers(&config, &webs, lines))
 }
 
 /// The folder, and room on its disk.
@@ -84,18 +85,8 @@ async fn database(config: &Config, lines: &mut Lines) -> Result<()> {
 
 /// Each is bound and let go, but for those of the node itself.
 fn ports(config: &Config, lines: &mut Lines) -> Result<()> {
-    let tls = config.dicom.tls.as_ref().and_then(|tls| tls.listen);
-    let sockets = [
-        ("dicom.listen", config.dicom.listen),
-        ("dicom.tls.listen", tls),
-        ("http.listen", config.http.listen),
-    ];
-    for (setting, address) in sockets {
-        if let Some(address) = address {
-            port(setting, address, Archive::is_held(&config.data), lines)?;
-        }
-    }
-    Ok(())
+    let is_running = Archive::is_held(&config.data);
+    config.sockets().into_iter().try_for_each(|(setting, address)| port(setting, address, is_running, lines))
 }
 
 fn port(setting: &str, address: SocketAddr, is_running: bool, lines: &mut Lines) -> Result<()> {
@@ -121,8 +112,8 @@ fn port(setting: &str, address: SocketAddr, is_running: bool, lines: &mut Lines)
     }
 }
 
-/// Certificates, keys and tokens.
-fn files(config: &Config, lines: &mut Lines) -> Result<()> {
+/// Certificates, keys and tokens; the DICOMweb servers that can be asked with them.
+fn files(config: &Config, lines: &mut Lines) -> Result<Vec<Web>> {
     if let Some(tls) = &config.dicom.tls {
         match Identity::load(tls) {
             Ok(_) => {
@@ -131,9 +122,13 @@ fn files(config: &Config, lines: &mut Lines) -> Result<()> {
             Err(error) => lines.wrong("dicom.tls", format!("{error:#}"))?,
         }
     }
+    let mut webs = Vec::new();
     for web in &config.dicomweb {
-        match client::Web::new(web) {
-            Ok(_) => lines.ok("dicomweb", format!("{}: its token and certificates can be read", web.name))?,
+        match Web::new(web) {
+            Ok(ready) => {
+                lines.ok("dicomweb", format!("{}: its token and certificates can be read", web.name))?;
+                webs.push(ready);
+            }
             Err(error) => lines.wrong("dicomweb", format!("{error:#}"))?,
         }
     }
@@ -149,11 +144,11 @@ fn files(config: &Config, lines: &mut Lines) -> Result<()> {
             Err(error) => lines.wrong("alert.token_file", format!("{error:#}"))?,
         }
     }
-    Ok(())
+    Ok(webs)
 }
 
 /// Whether those answer whom we call. That they do not may be their business, so it is no more than noted.
-async fn answers(config: &Config, lines: &mut Lines) -> Result<()> {
+async fn answers(config: &Config, webs: &[Web], lines: &mut Lines) -> Result<()> {
     // Only a node can call. This one has a database of its own, which is thrown away.
     let folder = tempfile::tempdir()?;
     let node = Node::new(config.clone(), Store::open(folder.path()).await?);
@@ -167,9 +162,7 @@ async fn answers(config: &Config, lines: &mut Lines) -> Result<()> {
         }
     }
     node.store.close().await;
-    // Who cannot be a client was told before.
-    let webs = config.dicomweb.iter().filter_map(|web| Some((&web.name, client::Web::new(web).ok()?)));
-    let asked = webs.map(async |(name, web)| (name, web.find_studies(&[("limit", "1")]).await));
+    let asked = webs.iter().map(async |web| (web.name(), web.find_studies(&[("limit", "1")]).await));
     for (name, answer) in join_all(asked).await {
         match answer {
             Ok(_) => lines.ok("dicomweb", format!("{name}: it answers (QIDO-RS)"))?,
@@ -178,5 +171,15 @@ async fn answers(config: &Config, lines: &mut Lines) -> Result<()> {
             }
         }
     }
-    Ok(())
+    let Some(llm) = &config.llm else { return Ok(()) };
+    let model = match Model::new(llm) {
+        Ok(model) => model,
+        Err(error) => return lines.wrong("llm", format!("{error:#}")),
+    };
+    let wanted = &llm.model;
+    match model.names().await {
+        Ok(names) if names.contains(wanted) => lines.ok("llm", format!("it answers, and has {wanted}")),
+        Ok(names) => lines.wrong("llm", format!("it has no model {wanted:?}; it has {}", names.join(", "))),
+        Err(failure) => lines.note("llm", format!("{failure}; until then the template writes")),
+    }
 }

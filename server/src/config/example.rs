@@ -75,6 +75,7 @@ fn every_setting_is_in_it() {
         "[rule]",
         "rule.when",
         "alert",
+        "llm",
     ] {
         // What is not known is refused with the names of all that is.
         let head = if section.is_empty() { String::new() } else { format!("[{section}]\n") };

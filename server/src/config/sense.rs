@@ -7,6 +7,7 @@ use models::Card;
 
 use super::{Addresses, Config, OTHER_SENDERS, Peer, Rule};
 use crate::analyze::wanted;
+use crate::llm;
 
 /// A sentence for each thing that is wrong.
 pub(super) fn faults(config: &Config) -> Vec<String> {
@@ -27,6 +28,9 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
     }
     if let Some(alert) = &config.alert {
         faults.url("alert.url", &alert.url, alert.allow_plain);
+    }
+    if let Some(llm) = &config.llm {
+        faults.llm(llm, config);
     }
     for (n, rule) in config.rule.iter().enumerate() {
         let path = called("rule", &rule.name, n);
@@ -90,13 +94,7 @@ impl Faults {
                 self.unless(!path.as_os_str().is_empty(), || format!("dicom.tls.{name} is missing"));
             }
         }
-        let sockets = [
-            ("dicom.listen", dicom.listen),
-            ("dicom.tls.listen", dicom.tls.as_ref().and_then(|tls| tls.listen)),
-            ("http.listen", http.listen),
-        ];
-        let sockets: Vec<_> =
-            sockets.into_iter().filter_map(|(name, address)| Some((name, address?))).collect();
+        let sockets = config.sockets();
         self.unless(!sockets.is_empty(), || {
             "nothing can ever come in: dicom.listen, dicom.tls.listen and http.listen are all off".to_owned()
         });
@@ -316,29 +314,70 @@ impl Faults {
         });
     }
 
-    fn url(&mut self, path: &str, text: &str, allow_plain: bool) {
-        if text.is_empty() {
-            return self.add(format!("{path} is missing"));
+    fn llm(&mut self, llm: &llm::Settings, config: &Config) {
+        self.url("llm.url", &llm.url, llm.allow_plain);
+        self.unless(!llm.url.trim_end_matches('/').ends_with("/chat/completions"), || {
+            "llm.url names the chat itself: leave /chat/completions away".to_owned()
+        });
+        let is_name = !llm.model.trim().is_empty() && !llm.model.contains(char::is_control);
+        self.unless(is_name, || "llm.model is missing: the name that the server has for it".to_owned());
+        self.unless(llm.max_tokens > 0, || "llm.max_tokens is 0, and must be at least 1".to_owned());
+        let temperature = llm.temperature();
+        self.unless((0.0..=2.0).contains(&temperature), || {
+            format!("llm.temperature is {temperature}, and must be between 0 and 2")
+        });
+        for (name, seconds) in
+            [("connect_s", llm.connect_s), ("first_token_s", llm.first_token_s), ("total_s", llm.total_s)]
+        {
+            self.unless((0.001..=3600.0).contains(&seconds), || {
+                format!("llm.{name} is {seconds}, and must be between 0.001 seconds and an hour")
+            });
         }
-        let url = match reqwest::Url::parse(text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") => url,
-            _ => return self.add(format!("{path} {text:?} is no URL that begins with https:// or http://")),
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return self.add(format!("{path} holds a user or a password: put a token into token_file"));
-        }
-        self.unless(url.fragment().is_none(), || format!("{path} {text:?} has a part behind #"));
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        self.unless(url.scheme() == "https" || allow_plain || is_here(host), || {
+        self.unless(llm.connect_s <= llm.total_s && llm.first_token_s <= llm.total_s, || {
+            format!("llm.total_s is {}, shorter than llm.connect_s or llm.first_token_s", llm.total_s)
+        });
+        let deadline = config.analysis.deadline_s;
+        self.unless(llm.total_s < deadline as f64, || {
             format!(
-                "{path} {text:?} is on another machine and without TLS: use https, or set allow_plain = true if \
-                 the network is safe"
+                "llm.total_s is {}: analysis.deadline_s, {deadline}, must leave time for more",
+                llm.total_s
             )
         });
     }
+
+    fn url(&mut self, path: &str, text: &str, allow_plain: bool) {
+        self.0.extend(url_faults(path, text, allow_plain, "allow_plain = true"));
+    }
 }
 
-fn is_this_machine(address: IpAddr) -> bool {
+/// What is wrong with the address `text` of a service, which `path` names; `permit` is what would let it be plain.
+pub(crate) fn url_faults(path: &str, text: &str, allow_plain: bool, permit: &str) -> Vec<String> {
+    if text.is_empty() {
+        return vec![format!("{path} is missing")];
+    }
+    let url = match reqwest::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => url,
+        _ => return vec![format!("{path} {text:?} is no URL that begins with https:// or http://")],
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return vec![format!("{path} holds a user or a password: put a token into a file")];
+    }
+    let mut faults = Vec::new();
+    if url.fragment().is_some() {
+        faults.push(format!("{path} {text:?} has a part behind #"));
+    }
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    if url.scheme() != "https" && !allow_plain && !is_here(host) {
+        faults.push(format!(
+            "{path} {text:?} is on another machine and without TLS: use https, or set {permit} if the network is \
+             safe"
+        ));
+    }
+    faults
+}
+
+/// Whether `address` leads nowhere but to this machine, also where it is written as one of IPv6 (`::ffff:127.0.0.1`).
+pub(crate) fn is_this_machine(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 

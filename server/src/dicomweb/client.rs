@@ -258,8 +258,7 @@ impl Web {
     }
 
     fn media_type(&self, response: &Response) -> Result<MediaType> {
-        let text = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media_type = text.and_then(MediaType::parse).filter(|t| t.essence == "multipart/related");
+        let media_type = MediaType::of(response.headers()).filter(|t| t.essence == "multipart/related");
         media_type.ok_or_else(|| anyhow!("it answered with something else than multipart/related"))
     }
 
@@ -389,9 +388,18 @@ pub(crate) fn bearer(path: &Path) -> Result<HeaderValue> {
 ///
 /// Says what is wrong with the certificates.
 pub(crate) fn http_client(url: &Url, trusted: Option<&Path>) -> Result<reqwest::Client> {
+    http_client_within(url, trusted, CONNECT)
+}
+
+/// The same, which gives up when nobody has taken the connection within `connect`.
+pub(crate) fn http_client_within(
+    url: &Url,
+    trusted: Option<&Path>,
+    connect: Duration,
+) -> Result<reqwest::Client> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("foci/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT)
+        .connect_timeout(connect)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .tcp_nodelay(true);

@@ -42,6 +42,11 @@ impl MediaType {
         Some(Self { essence, parameters })
     }
 
+    /// What a message says that it is; `None` if it says nothing that is a media type.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        Self::parse(headers.get(header::CONTENT_TYPE)?.to_str().ok()?)
+    }
+
     /// The parameter of this name.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())

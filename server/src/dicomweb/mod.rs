@@ -4,7 +4,7 @@ pub(crate) mod client;
 mod json;
 mod matching;
 mod media;
-mod message;
+pub(crate) mod message;
 mod multipart;
 mod qido;
 pub(crate) mod server;

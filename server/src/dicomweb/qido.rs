@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 
 use super::json;
 use super::matching::matches;
-use super::media::{Offer, choose};
-use super::server::{App, Asked, DICOM_JSON, Place, Root, dicom_json, not_acceptable};
+use super::server::{App, Place, Root, accepts_json, dicom_json};
 use super::wado::blocking;
+use crate::http::ask::Asked;
 use crate::http::problem::Problem;
 use crate::store::results::MadeObject;
 
@@ -139,7 +139,7 @@ pub(super) async fn studies(
     State(app): State<App>,
     place: Place,
     root: Root,
-    Asked(query): Asked,
+    Asked(query): Asked<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     search(app, Search::parse(Level::Study, place, query)?, root, headers).await
@@ -162,7 +162,7 @@ pub(super) async fn series(
     State(app): State<App>,
     place: Place,
     root: Root,
-    Asked(query): Asked,
+    Asked(query): Asked<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     search(app, Search::parse(Level::Series, place, query)?, root, headers).await
@@ -186,18 +186,17 @@ pub(super) async fn instances(
     State(app): State<App>,
     place: Place,
     root: Root,
-    Asked(query): Asked,
+    Asked(query): Asked<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     search(app, Search::parse(Level::Instance, place, query)?, root, headers).await
 }
 
 async fn search(app: App, search: Search, root: Root, headers: HeaderMap) -> Result<Response, Problem> {
-    let offers = [Offer::Single(DICOM_JSON), Offer::Single("application/json")];
-    choose(&headers, &offers).ok_or_else(|| not_acceptable(DICOM_JSON))?;
+    accepts_json(&headers)?;
     let study = search.place.study.clone().or_else(|| search.only_study());
     let made = app.node.store.made(study.as_ref()).await?;
-    let folder = app.node.config.data.join("results");
+    let folder = app.node.archive.results();
     let is_fuzzy = search.is_fuzzy;
     let (found, is_cut) = blocking(move || search.run(&made, &folder, &root)).await?;
     let mut response = match found.is_empty() {
@@ -305,12 +304,7 @@ impl Search {
 
     /// Whether path and keys name `object` by its UIDs.
     fn names(&self, object: &MadeObject) -> bool {
-        let placed = [
-            (&self.place.study, &object.study),
-            (&self.place.series, &object.series),
-            (&self.place.instance, &object.sop_instance),
-        ];
-        placed.iter().all(|(wanted, uid)| wanted.as_ref().is_none_or(|wanted| wanted == *uid))
+        self.place.holds(object)
             && self.keys.iter().all(|(key, value)| {
                 let uid = match key.tag.as_str() {
                     STUDY_UID => &object.study,
@@ -342,14 +336,14 @@ impl Search {
         entry[json::RETRIEVE_URL] = json::element("UR", vec![json!(url)]);
         match self.level {
             Level::Study => {
-                let mut modalities = BTreeSet::new();
                 let mut series = HashMap::new();
                 for object in group {
                     series.insert(&object.series, &object.file);
                 }
-                for file in series.values() {
-                    let header = dicom_io::json::header(&folder.join(file))?;
-                    modalities.extend(json::text(&header, MODALITY).map(str::to_owned));
+                let modality = |header: &Value| json::text(header, MODALITY).map(str::to_owned);
+                let mut modalities = BTreeSet::from_iter(modality(&entry));
+                for file in series.values().filter(|file| **file != &first.file) {
+                    modalities.extend(modality(&dicom_io::json::header(&folder.join(file))?));
                 }
                 let modalities = json::element("CS", modalities.into_iter().map(Value::from).collect());
                 // Asked for on this level, the modality is that of any series.

@@ -8,19 +8,22 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Query, RawPathParams};
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use dicom_io::Uid;
 use utoipa::OpenApi;
 
+use super::media::{Offer, choose};
 use super::{qido, stow, wado};
+use crate::http::ask;
 use crate::http::problem::Problem;
 use crate::intake::Intake;
 use crate::node::Node;
+use crate::store::results::MadeObject;
 
 /// Where `http` puts the routes.
 pub(crate) const NEST: &str = "/dicom-web";
@@ -102,15 +105,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Place {
     }
 }
 
-/// What stands after the `?`: names and values, in their order.
-#[derive(Debug)]
-pub(super) struct Asked(pub(super) Vec<(String, String)>);
-
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Ok(Self(Query::from_request_parts(parts, state).await?.0))
+impl Place {
+    /// Whether `object` lies there.
+    pub(super) fn holds(&self, object: &MadeObject) -> bool {
+        let levels = [
+            (&self.study, &object.study),
+            (&self.series, &object.series),
+            (&self.instance, &object.sop_instance),
+        ];
+        levels.iter().all(|(named, uid)| named.as_ref().is_none_or(|named| named == *uid))
     }
 }
 
@@ -122,11 +125,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Root {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let text = |name| parts.headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
-        let host = text(header::HOST).and_then(|host| host.parse::<Authority>().ok());
-        // A proxy that speaks TLS says so.
-        let is_tls = text(header::HeaderName::from_static("x-forwarded-proto")) == Some("https");
-        let scheme = if is_tls { "https" } else { "http" };
+        let host = ask::header(&parts.headers, header::HOST).and_then(|host| host.parse::<Authority>().ok());
+        let scheme = if ask::is_tls(&parts.headers) { "https" } else { "http" };
         Ok(Self(match host {
             Some(host) => format!("{scheme}://{host}{NEST}"),
             None => NEST.to_owned(),
@@ -150,6 +150,16 @@ impl Root {
 /// An answer in DICOM JSON.
 pub(super) fn dicom_json(status: StatusCode, value: &serde_json::Value) -> Response {
     (status, [(header::CONTENT_TYPE, DICOM_JSON)], value.to_string()).into_response()
+}
+
+/// That the client takes an answer in DICOM JSON.
+///
+/// # Errors
+///
+/// 406 if it does not.
+pub(super) fn accepts_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let offers = [Offer::Single(DICOM_JSON), Offer::Single("application/json")];
+    choose(headers, &offers).map(|_| ()).ok_or_else(|| not_acceptable(DICOM_JSON))
 }
 
 /// 406: nothing that we have is what the client accepts.

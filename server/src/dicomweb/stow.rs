@@ -11,11 +11,12 @@ use axum::response::Response;
 use dicom_io::Uid;
 use serde_json::{Value, json};
 
-use super::media::{MediaType, Offer, choose};
+use super::media::MediaType;
 use super::multipart::{Boundary, Broken, Limits, Parts, hear_out};
-use super::server::{App, DICOM, DICOM_JSON, Place, dicom_json, not_acceptable};
+use super::server::{App, DICOM, Place, accepts_json, dicom_json};
 use super::{client, json, take};
-use crate::config::{Config, Lane};
+use crate::config::{Config, Lane, mib};
+use crate::http::ask;
 use crate::http::problem::Problem;
 use crate::intake::{Kept, Refused, Sender};
 
@@ -93,7 +94,7 @@ pub(super) async fn store(
 /// What a message may take of us: the times are those of DICOM associations.
 fn limits(config: &Config) -> Limits {
     Limits {
-        bytes: config.http.request_mb << 20,
+        bytes: mib(config.http.request_mb),
         idle: Duration::from_secs(config.dicom.limits.idle_s),
         whole: Duration::from_secs(config.dicom.limits.association_s),
     }
@@ -101,8 +102,7 @@ fn limits(config: &Config) -> Limits {
 
 /// What stands between the parts of a message that can be taken, by what its headers say.
 fn admit(headers: &HeaderMap, limits: Limits) -> Result<Boundary, Problem> {
-    let offers = [Offer::Single(DICOM_JSON), Offer::Single("application/json")];
-    choose(headers, &offers).ok_or_else(|| not_acceptable(DICOM_JSON))?;
+    accepts_json(headers)?;
     let boundary = Boundary::of(&media_type(headers)?).map_err(|broken| problem(&broken, 0))?;
     if announced_length(headers).is_some_and(|length| length > limits.bytes) {
         return Err(problem(&Broken::TooLarge(limits.bytes), 0));
@@ -119,19 +119,18 @@ fn sender(headers: &HeaderMap) -> Sender {
 
 /// What the request says that its body is.
 fn media_type(headers: &HeaderMap) -> Result<MediaType, Problem> {
-    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_dicom = |found: &MediaType| {
         let part = found.parameter("type").unwrap_or(DICOM);
         found.essence == "multipart/related" && part.eq_ignore_ascii_case(DICOM)
     };
-    text.and_then(MediaType::parse).filter(is_dicom).ok_or_else(|| {
+    MediaType::of(headers).filter(is_dicom).ok_or_else(|| {
         let detail = "objects are stored as multipart/related; type=\"application/dicom\"";
         Problem::Malformed(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail.to_owned())
     })
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    ask::header(headers, header::CONTENT_LENGTH)?.parse().ok()
 }
 
 /// What the sender is told of a message that cannot be read to its end, of which so many objects are stored.

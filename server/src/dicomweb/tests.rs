@@ -117,7 +117,7 @@ impl Scene {
         };
         store.plan(&self.study, revision, Some(&job), "rule all", now).await.unwrap().unwrap();
         let lease = store.claim("test", Lane::Bulk, Duration::from_secs(60), now).await.unwrap().unwrap();
-        let folder = self.node.config.data.join("results").join(lease.folder());
+        let folder = self.node.archive.result(&lease.folder());
         std::fs::create_dir_all(&folder).unwrap();
         let results: Vec<_> = objects
             .iter()
@@ -141,6 +141,15 @@ impl Scene {
             .collect();
         assert!(store.complete(&lease, &results, "{}", &[], now).await.unwrap());
     }
+}
+
+/// What [`message`] is.
+const RELATED: &str = "multipart/related; type=\"application/dicom\"; boundary=b";
+
+/// A message of `parts`, each said to be DICOM.
+fn message(parts: &[&[u8]]) -> Vec<u8> {
+    let part = |part: &&[u8]| [b"--b\r\nContent-Type: application/dicom\r\n\r\n", *part, b"\r\n"].concat();
+    parts.iter().map(part).chain([b"--b--\r\n".to_vec()]).flatten().collect()
 }
 
 /// Serves `routes` on a port of the system's choice.

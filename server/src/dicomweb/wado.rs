@@ -14,7 +14,7 @@ use image::{ImageFormat, RgbImage};
 
 use super::media::{Offer, choose};
 use super::message::{Content, Message};
-use super::server::{App, DICOM, DICOM_JSON, Place, dicom_json, not_acceptable};
+use super::server::{App, DICOM, Place, accepts_json, dicom_json, not_acceptable};
 use crate::http::problem::Problem;
 use crate::store::results::MadeObject;
 
@@ -48,10 +48,7 @@ pub(super) async fn objects(
     for file in files {
         parts.push(Content::file(file).await?);
     }
-    Ok(match offer {
-        Offer::Single(media_type) => Message::single(media_type, parts.remove(0)).into_response(),
-        Offer::Related(media_type) => Message::related(media_type, parts).into_response(),
-    })
+    Ok(answer(offer, parts))
 }
 
 /// Gives out the headers of a study's, a series' or one object, without pixels
@@ -72,8 +69,7 @@ pub(super) async fn metadata(
     place: Place,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let offers = [Offer::Single(DICOM_JSON), Offer::Single("application/json")];
-    choose(&headers, &offers).ok_or_else(|| not_acceptable(DICOM_JSON))?;
+    accepts_json(&headers)?;
     let files = files(&app, &find(&app, &place).await?);
     let read = move || files.iter().map(|file| dicom_io::json::header(file)).collect::<Result<Vec<_>, _>>();
     let found = blocking(read).await?.map_err(internal)?;
@@ -164,26 +160,28 @@ pub(super) async fn frames(
         let frame = pixels.frame(number).ok_or_else(|| not_found("the object has no such frame"))?;
         parts.push(Content::Bytes(Bytes::copy_from_slice(frame)));
     }
-    Ok(match offer {
-        Offer::Single(media_type) => Message::single(media_type, parts.remove(0)).into_response(),
-        Offer::Related(media_type) => Message::related(media_type, parts).into_response(),
-    })
+    Ok(answer(offer, parts))
+}
+
+/// `parts`, of which there is one at least, as `offer` says.
+fn answer(offer: Offer, mut parts: Vec<Content>) -> Response {
+    match offer {
+        Offer::Single(media_type) => Message::single(media_type, parts.remove(0)),
+        Offer::Related(media_type) => Message::related(media_type, parts),
+    }
+    .into_response()
 }
 
 /// What was made and lies at `place`, oldest first.
 async fn find(app: &App, place: &Place) -> Result<Vec<MadeObject>, Problem> {
     let mut made = app.node.store.made(place.study.as_ref()).await?;
-    made.retain(|object| {
-        place.series.as_ref().is_none_or(|series| *series == object.series)
-            && place.instance.as_ref().is_none_or(|instance| *instance == object.sop_instance)
-    });
+    made.retain(|object| place.holds(object));
     made.reverse();
     if made.is_empty() { Err(not_found("there is no such result here")) } else { Ok(made) }
 }
 
 fn files(app: &App, made: &[MadeObject]) -> Vec<PathBuf> {
-    let folder = app.node.config.data.join("results");
-    made.iter().map(|object| folder.join(&object.file)).collect()
+    made.iter().map(|object| app.node.archive.result(&object.file)).collect()
 }
 
 /// The pixels of the object at `place`.

@@ -19,6 +19,7 @@ use super::association::{Asked, Association, Failure, Received, Terms};
 use super::limits::{Counted, Counts, Waiting};
 use super::service::{self, Admitted, Service};
 use super::tls::{Identity, Socket};
+use crate::config::is_this_machine;
 use crate::intake::Intake;
 use crate::node::{Node, Stop};
 
@@ -65,7 +66,7 @@ impl Server {
         raise_file_limit();
         let dicom = &node.config.dicom;
         let plain = match dicom.listen {
-            Some(address) if !address.ip().is_loopback() && !dicom.allow_plain => bail!(
+            Some(address) if !is_this_machine(address.ip()) && !dicom.allow_plain => bail!(
                 "dicom.listen = \"{address}\" lets others connect without TLS: set dicom.tls.listen instead, or \
                  dicom.allow_plain = true if the network is protected otherwise"
             ),

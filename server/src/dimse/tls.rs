@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
-use crate::config::{Peer, Tls};
+use crate::config::{Peer, Tls, is_this_machine};
 use crate::node::Node;
 
 /// A connection to a peer.
@@ -167,7 +167,7 @@ impl Socket {
         let stream = TcpStream::connect((host, peer.port)).await?;
         stream.set_nodelay(true)?;
         if !peer.tls {
-            if !stream.peer_addr()?.ip().is_loopback() && !node.config.dicom.allow_plain {
+            if !is_this_machine(stream.peer_addr()?.ip()) && !node.config.dicom.allow_plain {
                 bail!(
                     "calling it without TLS would let others listen in: set its tls = true, or dicom.allow_plain = true"
                 );

@@ -13,8 +13,10 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::App;
+use super::ask;
 use super::page;
 use super::problem::Problem;
+use crate::archive::hex;
 
 /// A shorter token could be guessed.
 const TOKEN_CHARACTERS: usize = 16;
@@ -58,7 +60,7 @@ impl Access {
     }
 
     fn has_token(&self, headers: &HeaderMap) -> bool {
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = ask::header(headers, header::AUTHORIZATION);
         let (scheme, given) = given.and_then(|value| value.split_once(' ')).unwrap_or_default();
         let hash: [u8; 32] = Sha256::digest(given.trim()).into();
         let same = |token: [u8; 32]| token.iter().zip(hash).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0;
@@ -83,7 +85,7 @@ impl Access {
         let mut secret = [0; 32];
         let random = rustls::crypto::ring::default_provider().secure_random;
         random.fill(&mut secret).ok().context("the system has no random numbers")?;
-        let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = hex(&secret);
         let mut sessions = self.lock();
         if sessions.len() >= SESSIONS {
             let oldest = sessions.iter().min_by_key(|(_, since)| **since).map(|(hash, _)| *hash);
@@ -104,6 +106,14 @@ pub(super) fn read(path: &Path) -> Result<[u8; 32]> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("http.token_file {} cannot be read", path.display()))?;
     let token = text.trim();
+    // A header holds these and tabs, and nobody can type a tab into the log-in page.
+    if !token.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        bail!(
+            "the token in http.token_file {} is not one line of ASCII: no request could bring it (try \
+             `openssl rand -hex 32`)",
+            path.display()
+        );
+    }
     if token.len() < TOKEN_CHARACTERS {
         bail!(
             "the token in http.token_file {} has {} characters, and needs {TOKEN_CHARACTERS} or more (try \
@@ -165,24 +175,23 @@ impl Access {
 }
 
 fn wants_page(request: &Request) -> bool {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accept = ask::header(request.headers(), header::ACCEPT);
     request.method() == Method::GET && accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// Whether a browser says that a page of another site asks. Programs say nothing of the kind.
 fn is_from_other_site(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(site) = text("sec-fetch-site") {
+    if let Some(site) = ask::header(headers, "sec-fetch-site") {
         return !matches!(site, "same-origin" | "none");
     }
-    let Some(origin) = text("origin") else { return false };
+    let Some(origin) = ask::header(headers, "origin") else { return false };
     let host = origin.split_once("://").map(|(_, host)| host);
-    host.is_none() || host != text("host")
+    host.is_none() || host != ask::header(headers, "host")
 }
 
 /// Whether the host asked for is an address or `localhost`: no name that somebody else could own.
 fn is_plain_host(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|value| value.to_str().ok()) else { return true };
+    let Some(host) = ask::header(headers, header::HOST) else { return true };
     let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok()
@@ -212,10 +221,33 @@ pub(super) async fn logout(State(app): State<Arc<App>>, headers: HeaderMap) -> R
 
 fn with_cookie(secret: &str, age: Duration, headers: &HeaderMap) -> Response {
     // Behind a proxy that speaks TLS, the cookie never travels without.
-    let is_tls = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-    let secure = if is_tls { "; Secure" } else { "" };
+    let secure = if ask::is_tls(headers) { "; Secure" } else { "" };
     let seconds = age.as_secs();
     let cookie = format!("{COOKIE}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     let cookie = HeaderValue::try_from(cookie).expect("hexadecimal digits fit into a header");
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_no_header_can_hold_is_refused_before_anybody_needs_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read(&path).map_err(|error| error.to_string())
+        };
+        assert!(read("0123456789 abc ~ def\n").is_ok());
+        for wrong in [
+            "\u{4ee4}\u{724c} 0123456789abcdef",
+            "0123456789abcdef\n0123456789abcdef",
+            "0123456789\tabcdef\0",
+        ] {
+            let said = read(wrong).unwrap_err();
+            assert!(said.contains("http.token_file") && said.contains("ASCII"), "{said}");
+        }
+    }
 }

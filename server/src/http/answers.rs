@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use metrics::{counter, histogram};
 
+use super::ask;
 use super::problem::Problem;
 
 /// What a page may do where nothing else is said: nothing but what we serve ourselves, in no frame.
@@ -68,7 +69,7 @@ pub(super) const API_BYTES: usize = 64 << 10;
 
 /// Refuses what is too large for any handler of ours, and makes them answer within a short time.
 pub(super) async fn hurry(request: Request, next: Next) -> Response {
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let length = ask::header(request.headers(), header::CONTENT_LENGTH);
     if length.is_some_and(|length| length.parse().map_or(true, |length: usize| length > API_BYTES)) {
         return Problem::Plain(StatusCode::PAYLOAD_TOO_LARGE).into_response();
     }
@@ -81,7 +82,7 @@ pub(super) async fn hurry(request: Request, next: Next) -> Response {
 /// An error that somebody answered with a bare text or with nothing, as a problem.
 fn as_problem(answer: Response) -> Response {
     let status = answer.status();
-    let media = answer.headers().get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok());
+    let media = ask::header(answer.headers(), header::CONTENT_TYPE);
     let is_bare = media.is_none_or(|media| media.starts_with("text/plain"));
     if !(status.is_client_error() || status.is_server_error()) || !is_bare {
         return answer;

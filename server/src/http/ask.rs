@@ -1,6 +1,8 @@
 //! What a request says, parsed before its handler runs; what cannot be parsed is a [`Problem`].
 
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::HeaderMap;
+use axum::http::header::AsHeaderName;
 use axum::http::request::Parts;
 use dicom_io::Uid;
 use serde::Deserialize;
@@ -19,7 +21,7 @@ pub(super) struct At<T>(pub(super) T);
 
 /// Everything after the `?`.
 #[derive(Debug)]
-pub(super) struct Asked<T>(pub(super) T);
+pub(crate) struct Asked<T>(pub(crate) T);
 
 /// A UID in a query.
 #[derive(Debug, Deserialize)]
@@ -35,6 +37,16 @@ pub(super) struct UidPart(pub(super) String);
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Since(pub(super) Time);
+
+/// The header `name`, if it is there and is text.
+pub(crate) fn header(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Whether the client speaks TLS, with a proxy before us that says so.
+pub(crate) fn is_tls(headers: &HeaderMap) -> bool {
+    header(headers, "x-forwarded-proto") == Some("https")
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for StudyUid {
     type Rejection = Problem;

@@ -87,8 +87,7 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         let busy = place.busy();
-        let mut request: Request =
-            request.map(|body| Body::new(Paced::new(Body::new(body), Some(body_bytes))));
+        let mut request: Request = request.map(|body| Body::new(Paced::new(Body::new(body), body_bytes)));
         request.extensions_mut().insert(ConnectInfo(peer));
         let answer = routes.call(request);
         async move { Ok::<_, std::convert::Infallible>(answer.await?.map(|body| Held { body, _busy: busy })) }
@@ -214,12 +213,13 @@ impl HttpBody for Held {
 /// A request's body that fails when it stalls, and when it is longer than it may be.
 struct Paced {
     body: Body,
-    left: Option<u64>,
+    /// So many bytes may still come.
+    left: u64,
     stalled: Stalled,
 }
 
 impl Paced {
-    fn new(body: Body, limit: Option<u64>) -> Self {
+    fn new(body: Body, limit: u64) -> Self {
         Self { body, left: limit, stalled: Stalled::default() }
     }
 }
@@ -237,10 +237,10 @@ impl HttpBody for Paced {
             return Poll::Ready(Some(Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut)))));
         };
         self.stalled = Stalled::default();
-        if let (Some(Ok(frame)), Some(left)) = (&frame, self.left) {
+        if let Some(Ok(frame)) = &frame {
             let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-            match left.checked_sub(bytes) {
-                Some(left) => self.left = Some(left),
+            match self.left.checked_sub(bytes) {
+                Some(left) => self.left = left,
                 None => {
                     let error = io::Error::from(io::ErrorKind::FileTooLarge);
                     return Poll::Ready(Some(Err(axum::Error::new(error))));

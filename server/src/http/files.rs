@@ -2,19 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::io::AsyncReadExt;
 
 use super::App;
 use super::answers::REPORT_POLICY;
 use super::ask::At;
 use super::problem::{Problem, ProblemJson};
-
-/// So much of a file is in memory at once.
-const PIECE: usize = 64 << 10;
+use crate::dicomweb::message::{Content, Message};
 
 /// A file that a job made
 ///
@@ -35,18 +31,15 @@ pub(super) async fn file(
 ) -> Result<Response, Problem> {
     let result = app.node.store.result_file(job, &name).await?.ok_or(Problem::NoFile)?;
     let tag = format!("\"{}\"", result.sha256);
+    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
     let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let mut response = if has_it {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let file = tokio::fs::File::open(app.node.config.data.join("results").join(&result.file)).await?;
-        let length = file.metadata().await?.len();
-        let mut response = Response::new(content(file));
-        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-        response
+        let file = Content::file(app.node.archive.result(&result.file)).await?;
+        Message::single(media_type(end), file).into_response()
     };
     let headers = response.headers_mut();
-    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(end)));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(header::ETAG, value(tag)?);
@@ -58,15 +51,6 @@ pub(super) async fn file(
         headers.insert(header::CONTENT_DISPOSITION, value(saved_as)?);
     }
     Ok(response)
-}
-
-fn content(file: tokio::fs::File) -> Body {
-    let pieces = futures_util::stream::try_unfold(file, |mut file| async move {
-        let mut piece = Vec::with_capacity(PIECE);
-        let read = (&mut file).take(PIECE as u64).read_to_end(&mut piece).await?;
-        Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(piece), file)))
-    });
-    Body::from_stream(pieces)
 }
 
 fn media_type(end: &str) -> &'static str {

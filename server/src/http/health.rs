@@ -1,9 +1,10 @@
 //! Whether the node lives, and whether it can do its work.
 
+use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -11,16 +12,11 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::problem::{Problem, ProblemJson};
+use crate::archive;
+use crate::config::mib;
 
 /// A node that cannot write within this is not ready.
 const WRITE: Duration = Duration::from_secs(5);
-
-/// Asking more often than this gets the same answer: anybody may ask.
-const FRESH: Duration = Duration::from_secs(1);
-
-/// The last look, and when that was.
-#[derive(Debug, Default)]
-pub(super) struct LastLook(tokio::sync::Mutex<Option<(Instant, Vec<String>)>>);
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
@@ -68,14 +64,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Ready>, Pr
 
 /// What keeps the node from doing its work; a sentence each.
 pub(super) async fn missing(app: &App) -> Vec<String> {
-    let mut last = app.last_look.0.lock().await;
-    if let Some((at, missing)) = &*last
-        && at.elapsed() < FRESH
-    {
-        return missing.clone();
-    }
-    let missing = look(app).await;
-    *last = Some((Instant::now(), missing.clone()));
+    let Ok(missing) = app.missing.get(async { Ok::<_, Infallible>(look(app).await) }).await;
     missing
 }
 
@@ -119,12 +108,12 @@ async fn look(app: &App) -> Vec<String> {
 }
 
 /// The room on the disk that holds the data.
-pub(super) fn disk(app: &App) -> Result<Disk> {
+pub(super) fn disk(app: &App) -> io::Result<Disk> {
     let config = &app.node.config;
-    let found = rustix::fs::statvfs(&config.data).context("the disk does not say how much room it has")?;
+    let found = archive::disk(&config.data)?;
     Ok(Disk {
-        free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
-        total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
-        minimum_free_bytes: config.studies.minimum_free_mb << 20,
+        free_bytes: found.free,
+        total_bytes: found.total,
+        minimum_free_bytes: mib(config.studies.minimum_free_mb),
     })
 }

@@ -20,8 +20,6 @@ use crate::store::views::Counts;
 const BUCKETS: [f64; 15] =
     [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
 
-pub(super) const LANES: [(Lane, &str); 3] =
-    [(Lane::Emergency, "emergency"), (Lane::Normal, "normal"), (Lane::Bulk, "bulk")];
 const JOB_STATES: [&str; 6] = ["queued", "leased", "done", "failed", "dead", "cancelled"];
 const DELIVERY_STATES: [&str; 5] = ["pending", "sent", "committed", "refused", "dead"];
 const ALERT_STATES: [&str; 3] = ["pending", "sent", "dead"];
@@ -125,13 +123,13 @@ fn measure(app: &App, counts: &Counts) {
         gauge!("foci_studies", "state" => state).set(of(&counts.studies, state) as f64);
     }
     for state in JOB_STATES {
-        for (lane, name) in LANES {
-            gauge!("foci_jobs", "state" => state, "lane" => name).set(counts.jobs(state, lane) as f64);
+        for lane in Lane::ALL {
+            gauge!("foci_jobs", "state" => state, "lane" => lane.name()).set(counts.jobs(state, lane) as f64);
         }
     }
-    for (lane, name) in LANES {
+    for lane in Lane::ALL {
         let seconds = counts.waits(lane).map_or(0.0, |ms| ms as f64 / 1000.0);
-        gauge!("foci_oldest_queued_seconds", "lane" => name).set(seconds);
+        gauge!("foci_oldest_queued_seconds", "lane" => lane.name()).set(seconds);
     }
     for destination in counts.destinations(app) {
         for state in DELIVERY_STATES {

@@ -5,9 +5,10 @@
 
 mod access;
 mod answers;
-mod ask;
+pub(crate) mod ask;
 mod connections;
 mod files;
+mod fresh;
 mod health;
 mod jobs;
 mod metrics;
@@ -36,14 +37,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::config::{is_this_machine, mib};
 use crate::dicomweb;
 use crate::intake::Intake;
 use crate::node::{Node, Stop};
 use crate::store::views::Counts;
+use fresh::Fresh;
 use problem::Problem;
-
-/// Counting everything is not done more often than this, however many pages ask.
-const COUNTS_FRESH: Duration = Duration::from_secs(1);
 
 /// How often what was counted is put in order.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -72,8 +72,8 @@ struct App {
     listening: Listening,
     recorder: PrometheusHandle,
     started: Instant,
-    last_look: health::LastLook,
-    last_counts: tokio::sync::Mutex<Option<(Instant, Arc<Counts>)>>,
+    missing: Fresh<Vec<String>>,
+    counts: Fresh<Arc<Counts>>,
 }
 
 impl Server {
@@ -84,7 +84,7 @@ impl Server {
     /// If the port is in use, or the token cannot be read.
     pub(crate) async fn bind(node: Arc<Node>, intake: Arc<Intake>, listening: Listening) -> Result<Self> {
         let http = &node.config.http;
-        let is_local = http.listen.is_none_or(|address| address.ip().is_loopback());
+        let is_local = http.listen.is_none_or(|address| is_this_machine(address.ip()));
         let access = access::Access::new(http.token_file.as_deref(), is_local && !http.allow_plain)?;
         let listener = match http.listen {
             Some(address) => {
@@ -109,7 +109,7 @@ impl Server {
             return Ok(());
         };
         let recorder = metrics::recorder()?;
-        let body_bytes = self.node.config.http.request_mb << 20;
+        let body_bytes = mib(self.node.config.http.request_mb);
         let app = Arc::new(App {
             node: self.node,
             stop: stop.clone(),
@@ -117,8 +117,8 @@ impl Server {
             listening: self.listening,
             recorder: recorder.clone(),
             started: Instant::now(),
-            last_look: health::LastLook::default(),
-            last_counts: tokio::sync::Mutex::default(),
+            missing: Fresh::default(),
+            counts: Fresh::default(),
         });
         let upkeep = async {
             loop {
@@ -136,15 +136,7 @@ impl Server {
 impl App {
     /// How much of everything there is, a moment ago.
     async fn counts(&self) -> Result<Arc<Counts>, Problem> {
-        let mut last = self.last_counts.lock().await;
-        if let Some((at, counts)) = &*last
-            && at.elapsed() < COUNTS_FRESH
-        {
-            return Ok(counts.clone());
-        }
-        let counts = Arc::new(self.node.store.counts().await?);
-        *last = Some((Instant::now(), counts.clone()));
-        Ok(counts)
+        Ok(self.counts.get(async { self.node.store.counts().await.map(Arc::new) }).await?)
     }
 }
 

@@ -49,3 +49,18 @@ fn serve(media_type: &'static str, content: &'static str) -> Response {
     let headers = [(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "no-cache")];
     (headers, content).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_word_of_the_page_is_given_twice() {
+        // An object literal takes the last of two, without a word.
+        let lines = include_str!("page/words.js").lines().filter_map(|line| line.strip_prefix("  "));
+        let mut words: Vec<_> =
+            lines.filter_map(|line| line.split_once(": [")).map(|(word, _)| word).collect();
+        assert!(words.len() > 100 && words.contains(&"skip"), "{words:?}");
+        words.sort_unstable();
+        let twice: Vec<_> = words.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
+}

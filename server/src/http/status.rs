@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::ask::{Asked, Limit, UidText};
 use super::health::{self, Disk};
-use super::metrics::{LANES, of};
+use super::metrics::of;
 use super::problem::{Problem, ProblemJson};
 use crate::config::Lane;
 use crate::store::Time;
@@ -81,7 +81,7 @@ pub(super) struct PeerStatus {
 pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<Status>, Problem> {
     let problems = health::missing(&app).await;
     let counts = app.counts().await?;
-    let lane = |(lane, _): (Lane, &str)| LaneStatus {
+    let lane = |lane: Lane| LaneStatus {
         lane,
         queued: counts.jobs("queued", lane),
         running: counts.jobs("leased", lane),
@@ -105,7 +105,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<Status>, 
         needs_token: app.access.needs_token(),
         problems,
         disk: health::disk(&app).ok(),
-        lanes: LANES.into_iter().map(lane).collect(),
+        lanes: Lane::ALL.into_iter().map(lane).collect(),
         receiving: of(&counts.studies, "receiving"),
         jobs,
         peers: peers(&app, &counts),

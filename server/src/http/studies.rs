@@ -16,7 +16,7 @@ use super::ask::{Asked, Limit, Since, StudyUid, UidPart};
 use super::problem::{Problem, ProblemJson};
 use crate::config::Lane;
 use crate::store::studies::Declared;
-use crate::store::views::{Filter, Progress, Stage, Studies, StudyDetail};
+use crate::store::views::{Filter, Progress, Studies, StudyDetail};
 use crate::studies::complete_now;
 
 /// Which studies to list.
@@ -60,7 +60,7 @@ pub(super) async fn list(
     };
     let mut list = app.node.store.list_studies(&filter, wanted.limit.0, wanted.offset.into()).await?;
     for job in list.studies.iter_mut().filter_map(|study| study.job.as_mut()) {
-        job.stage = stage(&app, job.id);
+        job.stage = app.node.progress.of(job.id);
     }
     Ok(Json(list))
 }
@@ -80,15 +80,9 @@ pub(super) async fn detail(
 ) -> Result<Json<StudyDetail>, Problem> {
     let mut detail = app.node.store.study_detail(&uid).await?.ok_or(Problem::NoStudy)?;
     for job in detail.study.job.iter_mut().chain(detail.jobs.iter_mut().map(|detail| &mut detail.job)) {
-        job.stage = stage(&app, job.id);
+        job.stage = app.node.progress.of(job.id);
     }
     Ok(Json(detail))
-}
-
-/// How far `job` is, if a worker of ours has it.
-fn stage(app: &App, job: i64) -> Option<Stage> {
-    let stage = app.node.progress.of(job)?;
-    Some(Stage { what: stage.what, done: stage.done, total: stage.total })
 }
 
 /// How many instances a study has, where that is known.

@@ -72,8 +72,8 @@ impl Scene {
     /// The data set that is kept of `object`.
     pub(crate) async fn kept(&self, object: &Object, revision: u32) -> Vec<Vec<u8>> {
         let files = self.node.store.images_of(&uid(&object.study), revision).await.unwrap();
-        let read = |file: &std::path::PathBuf| {
-            let bytes = fs::read(self.node.archive.image(file.to_str().unwrap())).unwrap();
+        let read = |file: &String| {
+            let bytes = fs::read(self.node.archive.image(file)).unwrap();
             let head = file_head(&bytes).unwrap().unwrap();
             bytes[head.data_set..].to_vec()
         };

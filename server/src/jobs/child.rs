@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::config::Analysis;
+use crate::config::{Analysis, mib};
 use crate::worker::{Done, Failed, Order, Said, Stage};
 
 /// A worker that says more than this in one line is not one of ours.
@@ -71,7 +71,7 @@ impl Child {
         let mut process = command.process_group(0).kill_on_drop(true).spawn()?;
         let group = process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         let group = group.context("it ended at once")?;
-        limit(group, Resource::As, analysis.memory_mb.saturating_mul(1 << 20))?;
+        limit(group, Resource::As, mib(analysis.memory_mb))?;
         // The memory of a process that fails holds patients.
         limit(group, Resource::Core, 0)?;
         // Where there is no such file there is no such killer.

@@ -14,15 +14,10 @@ use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
 use crate::archive;
-use crate::config::Config;
+use crate::config::{Config, mib};
 use crate::node::Node;
 use crate::results::Made;
 use crate::store::jobs::NewResult;
-
-/// Where results are kept.
-pub(super) fn folder(data: &Path) -> PathBuf {
-    data.join("results")
-}
 
 /// Where workers write.
 pub(super) fn work_folder(data: &Path) -> PathBuf {
@@ -31,15 +26,15 @@ pub(super) fn work_folder(data: &Path) -> PathBuf {
 
 /// Whether there is room for results: they may use half of what is left when studies are refused.
 pub(super) fn has_room(config: &Config) -> bool {
-    let needed = (config.studies.minimum_free_mb << 20) / 2;
+    let needed = mib(config.studies.minimum_free_mb) / 2;
     // A disk that does not say is found out by writing.
-    rustix::fs::statvfs(&config.data).map_or(true, |disk| disk.f_bavail * disk.f_frsize >= needed)
+    archive::disk(&config.data).map_or(true, |disk| disk.free >= needed)
 }
 
 /// Removes what a node that was killed left behind: all work, and results that were never published.
 pub(super) async fn tidy(node: &Node) -> Result<()> {
     remove(work_folder(&node.config.data)).await;
-    let results = folder(&node.config.data);
+    let results = node.archive.results();
     fs::create_dir_all(&results).context("the folder for results cannot be made")?;
     for entry in fs::read_dir(&results).context("the folder for results cannot be read")? {
         let entry = entry?;

@@ -1,8 +1,8 @@
 //! Instances that were received, and those kept aside.
 
-use std::path::PathBuf;
-
 use dicom_io::Uid;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::{Store, Time, note};
@@ -79,16 +79,15 @@ impl Store {
     }
 
     /// The images of `study` up to `revision`, below the folder `images`.
-    pub(crate) async fn images_of(&self, study: &Uid, revision: u32) -> sqlx::Result<Vec<PathBuf>> {
-        let files: Vec<String> = sqlx::query_scalar(
+    pub(crate) async fn images_of(&self, study: &Uid, revision: u32) -> sqlx::Result<Vec<String>> {
+        sqlx::query_scalar(
             "SELECT file FROM instance
              WHERE study_uid = $1 AND revision BETWEEN 1 AND $2 AND purged_at IS NULL ORDER BY file",
         )
         .bind(study.as_str())
         .bind(revision)
         .fetch_all(&self.read)
-        .await?;
-        Ok(files.into_iter().map(PathBuf::from).collect())
+        .await
     }
 
     /// Whether a row says that `file` is kept.
@@ -143,9 +142,22 @@ impl Store {
     }
 }
 
+/// A statement that begins with the columns of `new`, from `sop_instance_uid` to `file`, as $1 to $8.
+fn with_columns<'q>(sql: &'static str, new: &'q NewInstance) -> Query<'q, Sqlite, SqliteArguments> {
+    sqlx::query(sql)
+        .bind(new.sop_instance_uid.as_str())
+        .bind(new.study_uid.as_str())
+        .bind(new.series_uid.as_str())
+        .bind(new.sop_class_uid.as_str())
+        .bind(new.transfer_syntax.as_str())
+        .bind(&new.sha256)
+        .bind(bytes(new.bytes))
+        .bind(&new.file)
+}
+
 /// Gives `new` its row if that is all there is to do: its study is being received, and nothing has its UID.
 async fn add_to_open(connection: &mut SqliteConnection, new: &NewInstance, now: Time) -> sqlx::Result<bool> {
-    let added = sqlx::query(
+    let added = with_columns(
         "INSERT INTO instance (sop_instance_uid, study_uid, series_uid, sop_class_uid, transfer_syntax,
              sha256, bytes, file, revision, sender, received_at)
          SELECT $1, study_uid, $3, $4, $5, $6, $7, $8, revision * $9, $10, $11 FROM study
@@ -153,19 +165,12 @@ async fn add_to_open(connection: &mut SqliteConnection, new: &NewInstance, now: 
              AND images_purged_at IS NULL AND ($13 IS NULL OR expected IS NOT NULL)
              AND NOT EXISTS (SELECT 1 FROM result WHERE sop_instance_uid = $1)
          ON CONFLICT DO NOTHING",
+        new,
     )
-    .bind(new.sop_instance_uid.as_str())
-    .bind(new.study_uid.as_str())
-    .bind(new.series_uid.as_str())
-    .bind(new.sop_class_uid.as_str())
-    .bind(new.transfer_syntax.as_str())
-    .bind(&new.sha256)
-    .bind(bytes(new.bytes))
-    .bind(&new.file)
     .bind(i64::from(new.is_image))
     .bind(&new.sender)
     .bind(now.0)
-    .bind(lane(new.lane))
+    .bind(new.lane as i64)
     .bind(new.expected)
     .execute(connection)
     .await?;
@@ -201,7 +206,7 @@ async fn add(
     .bind(new.study_uid.as_str())
     .bind(image)
     .bind(&new.sender)
-    .bind(lane(new.lane))
+    .bind(new.lane as i64)
     .bind(new.expected)
     .bind(now.0)
     .bind(new.sop_instance_uid.as_str())
@@ -210,22 +215,15 @@ async fn add(
     let Some((revision, begun)) = study else {
         return known(transaction, new, now).await;
     };
-    sqlx::query(
+    with_columns(
         "INSERT INTO instance (sop_instance_uid, study_uid, series_uid, sop_class_uid, transfer_syntax,
              sha256, bytes, file, revision, sender, received_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (sop_instance_uid) DO UPDATE SET study_uid = $2, series_uid = $3,
              sop_class_uid = $4, transfer_syntax = $5, sha256 = $6, bytes = $7, file = $8,
              revision = $9, sender = $10, received_at = $11, purged_at = NULL",
+        new,
     )
-    .bind(new.sop_instance_uid.as_str())
-    .bind(new.study_uid.as_str())
-    .bind(new.series_uid.as_str())
-    .bind(new.sop_class_uid.as_str())
-    .bind(new.transfer_syntax.as_str())
-    .bind(&new.sha256)
-    .bind(bytes(new.bytes))
-    .bind(&new.file)
     .bind(if new.is_image { revision } else { 0 })
     .bind(&new.sender)
     .bind(now.0)
@@ -264,11 +262,6 @@ async fn known(
         }
         Some(_) => Added::Other,
     })
-}
-
-/// The number of a lane in the database: the smaller, the sooner.
-pub(super) fn lane(lane: Lane) -> i64 {
-    lane as i64
 }
 
 /// A count of bytes as the database takes it.

@@ -495,8 +495,8 @@ async fn give_back(
 
 /// The lane of this number.
 pub(super) fn lane(number: i64) -> Lane {
-    let lanes = [Lane::Emergency, Lane::Normal, Lane::Bulk];
-    *lanes.iter().find(|lane| **lane as i64 == number).expect("only numbers of lanes are written there")
+    let mut lanes = Lane::ALL.into_iter();
+    lanes.find(|lane| *lane as i64 == number).expect("only numbers of lanes are written there")
 }
 
 #[cfg(test)]

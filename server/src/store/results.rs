@@ -1,7 +1,5 @@
 //! The DICOM objects that finished jobs have made.
 
-use std::path::PathBuf;
-
 use dicom_io::Uid;
 
 use super::{Store, uid};
@@ -14,7 +12,7 @@ pub(crate) struct MadeObject {
     pub(crate) sop_class: Uid,
     pub(crate) sop_instance: Uid,
     /// Below the folder `results`.
-    pub(crate) file: PathBuf,
+    pub(crate) file: String,
 }
 
 impl Store {
@@ -40,7 +38,7 @@ impl Store {
                     series: uid(&series),
                     sop_class: uid(&sop_class),
                     sop_instance: uid(&sop_instance),
-                    file: file.into(),
+                    file,
                 }
             };
         Ok(rows.into_iter().map(made).collect())

@@ -10,9 +10,7 @@ use sqlx::{QueryBuilder, Sqlite};
 use super::jobs::lane;
 use super::{Store, Time};
 use crate::config::Lane;
-pub(crate) use shown::{
-    Event, Job, JobDetail, Progress, Quarantined, ResultFile, Stage, Studies, StudyDetail,
-};
+pub(crate) use shown::{Event, Job, JobDetail, Progress, Quarantined, ResultFile, Studies, StudyDetail};
 use shown::{alert, delivery, event, job, quarantined, result_file, study};
 
 /// So many events of one study are shown, the newest.

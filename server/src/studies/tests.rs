@@ -211,7 +211,7 @@ async fn a_missing_file_is_noticed_and_a_removal_is_brought_to_its_end() {
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(check_files(&scene.node).await.unwrap(), 0);
     let files = scene.node.store.images_of(&uid("1.2.1"), 1).await.unwrap();
-    fs::remove_file(scene.node.archive.image(files[0].to_str().unwrap())).unwrap();
+    fs::remove_file(scene.node.archive.image(&files[0])).unwrap();
     assert_eq!(check_files(&scene.node).await.unwrap(), 1);
     // As if the power had gone between the note and the removal.
     scene.planned().await;

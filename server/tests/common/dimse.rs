@@ -16,15 +16,19 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 use dicom_io::Uid;
+use dicom_io::identity::{Identity, Passing, file_head};
 use dicom_io::net::classes::{self, EXPLICIT_LE, IMPLICIT_LE, VERIFICATION};
 use dicom_io::net::command::{Call, Command, Operation, Reply, Status};
 use dicom_io::net::message::{Assembler, Part, fragment_length, write};
 use dicom_io::net::negotiation::{Context, Proposal, Refusal, Request, Roles};
 use dicom_io::net::pdu::{self, Abort, AeTitle, HEADER, Kind, Pdu, Rejection};
 use dicom_io::net::query::{Found, Query};
+
+use super::slices;
 
 /// Longer than anything takes that is not stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,6 +65,12 @@ pub(crate) struct File<'a> {
     pub(crate) data_set: &'a [u8],
 }
 
+/// The objects of one study, as DICOM files.
+pub(crate) struct Study {
+    pub(crate) uid: Uid,
+    pub(crate) files: Vec<Vec<u8>>,
+}
+
 /// Proposes C-ECHO, and storage of objects like `file`.
 pub(crate) fn storing(file: &[u8]) -> Vec<Proposal> {
     let file = File::parse(file);
@@ -84,17 +94,7 @@ impl Link {
         called: &str,
         proposals: &[Proposal],
     ) -> Result<Self, No> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).map_err(|_| No::Gone)?;
-        Self::associate_on(stream, calling, called, proposals)
-    }
-
-    /// The same on a connection that is there already.
-    pub(crate) fn associate_on(
-        mut stream: TcpStream,
-        calling: &str,
-        called: &str,
-        proposals: &[Proposal],
-    ) -> Result<Self, No> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(|_| No::Gone)?;
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let request = Request::new(title(calling), title(called), proposals.to_vec(), MAX_PDU);
@@ -113,33 +113,17 @@ impl Link {
 
     /// Waits for somebody who asks for an association, and takes all that is proposed.
     pub(crate) fn accept(listener: &TcpListener) -> Self {
-        Self::accept_by(listener, |proposed| {
-            let first = proposed.transfer_syntaxes.first().ok_or(Refusal::TransferSyntaxes)?;
-            Ok((first.clone(), proposed.roles.unwrap_or(Roles::USUAL)))
-        })
-    }
-
-    /// The same, where `policy` decides on what is proposed.
-    pub(crate) fn accept_by(
-        listener: &TcpListener,
-        policy: impl FnMut(&dicom_io::net::negotiation::Proposed) -> Result<(Uid, Roles), Refusal>,
-    ) -> Self {
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let (kind, body) = read(&mut stream).expect("an association request");
         let Pdu::Request(request) = pdu::parse(kind, &body).unwrap() else { panic!("{kind:?}") };
-        let (accept, contexts) = request.answer(MAX_PDU, policy);
+        let (accept, contexts) = request.answer(MAX_PDU, |proposed| {
+            let first = proposed.transfer_syntaxes.first().ok_or(Refusal::TransferSyntaxes)?;
+            Ok((first.clone(), proposed.roles.unwrap_or(Roles::USUAL)))
+        });
         stream.write_all(&Pdu::Accept(accept).bytes()).unwrap();
         Self::agreed(stream, contexts, request.max_pdu)
-    }
-
-    /// Waits for somebody who asks for an association, and refuses it.
-    pub(crate) fn reject(listener: &TcpListener, rejection: Rejection) {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        read(&mut stream).expect("an association request");
-        stream.write_all(&Pdu::Reject(rejection).bytes()).unwrap();
     }
 
     fn agreed(stream: TcpStream, contexts: Vec<Context>, max_pdu: u32) -> Self {
@@ -281,33 +265,38 @@ pub(crate) fn read(stream: &mut TcpStream) -> Option<(Kind, Vec<u8>)> {
 }
 
 impl<'a> File<'a> {
-    /// Takes a DICOM file apart that begins as it should: preamble, then group 2 in explicit VR.
     pub(crate) fn parse(file: &'a [u8]) -> Self {
-        assert_eq!(&file[128..132], b"DICM");
-        let mut at = 132;
-        let (mut class, mut instance, mut transfer_syntax) = (None, None, None);
-        while file[at..at + 2] == [2, 0] {
-            let long = [b"OB", b"UN", b"OW", b"SQ", b"UT"].iter().any(|vr| **vr == file[at + 4..at + 6]);
-            let (start, length) = if long {
-                (at + 12, u32::from_le_bytes(file[at + 8..at + 12].try_into().unwrap()) as usize)
-            } else {
-                (at + 8, usize::from(u16::from_le_bytes(file[at + 6..at + 8].try_into().unwrap())))
-            };
-            let value = &file[start..start + length];
-            let uid = || Uid::parse(std::str::from_utf8(value).unwrap()).unwrap();
-            match file[at + 2..at + 4] {
-                [0x02, 0] => class = Some(uid()),
-                [0x03, 0] => instance = Some(uid()),
-                [0x10, 0] => transfer_syntax = Some(uid()),
-                _ => {}
-            }
-            at = start + length;
-        }
+        let head = file_head(file).unwrap().expect("a whole file");
         Self {
-            class: class.unwrap(),
-            instance: instance.unwrap(),
-            transfer_syntax: transfer_syntax.unwrap(),
-            data_set: &file[at..],
+            class: head.sop_class_uid,
+            instance: head.sop_instance_uid,
+            transfer_syntax: head.transfer_syntax,
+            data_set: &file[head.data_set..],
         }
     }
+
+    /// What its data set says it is.
+    pub(crate) fn identity(&self) -> Identity {
+        let mut passing = Passing::new(&self.transfer_syntax).unwrap();
+        passing.pass(self.data_set);
+        passing.end().unwrap()
+    }
+}
+
+impl Study {
+    /// The study whose DICOM files are in `folder`.
+    pub(crate) fn read(folder: &Path) -> Self {
+        let files: Vec<_> = slices(folder).iter().map(|path| std::fs::read(path).unwrap()).collect();
+        Self { uid: File::parse(&files[0]).identity().study_uid, files }
+    }
+}
+
+/// Sends all of `study` to the node at `port` in one association; every object must be taken.
+#[track_caller]
+pub(crate) fn send(port: u16, calling: &str, study: &Study) {
+    let mut link = Link::associate(port, calling, "FOCI", &storing(&study.files[0])).unwrap();
+    for file in &study.files {
+        assert_eq!(link.store(file).status, Status::SUCCESS);
+    }
+    link.release();
 }

@@ -45,14 +45,13 @@ send_to = [\"pacs\"]
 pub(crate) struct Filled {
     pub(crate) done: i64,
     pub(crate) failed: i64,
-    pub(crate) dead: i64,
     pub(crate) queued: i64,
 }
 
 /// A node with nothing in it yet.
 #[track_caller]
-pub(crate) fn empty(scene: &Scene, more: &str) -> Node {
-    Node::start(scene, &config(scene, &format!("{QUIET}{more}")))
+pub(crate) fn empty(scene: &Scene) -> Node {
+    Node::start(scene, &config(scene, QUIET))
 }
 
 /// The Study Instance UID of the study number `n`.
@@ -65,8 +64,8 @@ pub(crate) const REASON: &str =
     "series 1.2.840.113619.2.55.3.604688119.971.1448.3: a gap of 12.5 mm where slices lie 2.5 mm apart";
 
 /// Fills the node's database with `count` studies in every state, the newest first in this order: done,
-/// failed, running (by nobody, so that nobody's lease is taken back), queued, receiving, dead, no rule, cancelled, done with trouble at its destination, and
-/// again. The first has result files.
+/// failed, running (by nobody, so that nobody's lease is taken back), queued, receiving, dead, no rule,
+/// cancelled, done with trouble at its destination, and again. The first has result files.
 #[track_caller]
 pub(crate) fn fill(scene: &Scene, count: usize) -> Filled {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -108,7 +107,7 @@ pub(crate) fn multiply(scene: &Scene, times: usize) {
 
 async fn rows(pool: &SqlitePool, data: &Path, count: usize) -> Filled {
     let now: i64 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap();
-    let mut filled = Filled { done: 0, failed: 0, dead: 0, queued: 0 };
+    let mut filled = Filled { done: 0, failed: 0, queued: 0 };
     let mut transaction = pool.begin().await.unwrap();
     for n in 0..count {
         let uid = study_uid(n);
@@ -198,12 +197,12 @@ async fn rows(pool: &SqlitePool, data: &Path, count: usize) -> Filled {
             event(&mut transaction, ended, &uid, Some(job), state, reason.unwrap_or_default()).await;
         }
         let place = match state {
-            "done" => &mut filled.done,
-            "failed" => &mut filled.failed,
-            "dead" => &mut filled.dead,
-            _ => &mut filled.queued,
+            "done" => Some(&mut filled.done),
+            "failed" => Some(&mut filled.failed),
+            "queued" => Some(&mut filled.queued),
+            _ => None,
         };
-        if *place == 0 && matches!(state, "done" | "failed" | "dead" | "queued") {
+        if let Some(place) = place.filter(|place| **place == 0) {
             *place = job;
         }
         if state == "done" {

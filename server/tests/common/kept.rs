@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dicom_io::Uid;
-use dicom_io::identity::{file_head, file_meta};
+use dicom_io::identity::file_meta;
 use dicom_io::net::classes::EXPLICIT_LE;
-use sha2::{Digest, Sha256};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use super::Scene;
+use super::dimse::File;
 
 pub(crate) const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 
@@ -59,8 +59,7 @@ pub(crate) fn image(study: &str, instance: &str, pixels: usize, fill: u8) -> Vec
 
 /// The SHA-256 of the data set of a file.
 pub(crate) fn hash(file: &[u8]) -> String {
-    let data_set = file_head(file).unwrap().unwrap().data_set;
-    Sha256::digest(&file[data_set..]).iter().map(|byte| format!("{byte:02x}")).collect()
+    models::sha256(File::parse(file).data_set)
 }
 
 /// What the node of a scene has kept, by SOP Instance UID: the hash that its row says, and the hash of its

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod certificates;
 pub(crate) mod dimse;
 pub(crate) mod filled;
 pub(crate) mod kept;
@@ -95,6 +96,23 @@ pub(crate) fn required(gate: &str) -> bool {
     asked.split(',').any(|name| name == gate || (name == "all" && installable))
 }
 
+/// Whether `FOCI_FULL` asks for the large numbers.
+pub(crate) fn full() -> bool {
+    std::env::var_os("FOCI_FULL").is_some()
+}
+
+/// Numbers that look random and are the same in every run (xorshift); begins with any number but 0.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end as u64) as usize
+    }
+}
+
 /// Says that `test` is skipped for want of `what`, or fails if `FOCI_REQUIRE` names `gate`.
 #[track_caller]
 pub(crate) fn skip(test: &str, gate: &str, what: &str) {
@@ -136,9 +154,19 @@ pub(crate) fn peers(test: &str) -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/foci-peers"));
     let found = named.or(home).filter(|folder| folder.join("bin/python").exists());
     if found.is_none() {
-        skip(test, "peers", "the validators are not installed: run .ci/peers");
+        skip(test, "peers", "what .ci/peers installs is not there: run it");
     }
     found
+}
+
+/// Whether all these programs are there, by their paths; otherwise the test is skipped by name, or fails.
+#[track_caller]
+pub(crate) fn installed(test: &str, programs: &[&str]) -> bool {
+    let missing = programs.iter().find(|program| !Path::new(program).exists());
+    if let Some(missing) = missing {
+        skip(test, "peers", &format!("{missing} is not installed: run .ci/peers"));
+    }
+    missing.is_none()
 }
 
 /// A real scan, where there is one: `name` below `$FOCI_DATA`.
@@ -168,7 +196,8 @@ pub(crate) fn without_position(slice: &[u8]) -> Vec<u8> {
     replaced(slice, &[0x20, 0x00, 0x32, 0x00, b'D', b'S'], &[0x20, 0x00, 0x31, 0x00, b'D', b'S'])
 }
 
-fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+/// `bytes` with `to` where it first has `from`, which must be as long.
+pub(crate) fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let at = bytes.windows(from.len()).position(|window| window == from).expect("a phantom has it");
     [&bytes[..at], to, &bytes[at + from.len()..]].concat()

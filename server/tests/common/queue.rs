@@ -8,43 +8,23 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use dicom_io::Spacing;
 use dicom_io::net::command::{Command, Operation, Status};
 use dicom_io::phantom::Phantom;
-use dicom_io::{Spacing, Uid};
-use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
-use crate::common::dimse::{Link, storing, verification};
-use crate::common::{self, Scene, node};
+use crate::common::dimse::{Link, Study, verification};
+use crate::common::{Scene, node};
 
-/// A study of a few small slices.
-pub(crate) struct Study {
-    pub(crate) uid: Uid,
-    pub(crate) files: Vec<Vec<u8>>,
-}
-
-/// Study number `seed`.
+/// Study number `seed`: a few small slices.
 pub(crate) fn study(seed: u64) -> Study {
     let folder = tempfile::tempdir().unwrap();
     let spacing = Spacing { i: 12.0, j: 12.0, k: 50.0 };
     Phantom { seed, size: [28, 24, 6], spacing, ..Phantom::default() }.write(folder.path()).unwrap();
-    let paths = common::slices(folder.path());
-    let found = dicom_io::scan(&paths).unwrap();
-    let files = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
-    Study { uid: found.studies[0].uid.clone(), files }
-}
-
-/// Sends all of `study` in one association; every object must be taken.
-#[track_caller]
-pub(crate) fn send(port: u16, calling: &str, study: &Study) {
-    let mut link = Link::associate(port, calling, "FOCI", &storing(&study.files[0])).unwrap();
-    for file in &study.files {
-        assert_eq!(link.store(file).status, Status::SUCCESS);
-    }
-    link.release();
+    Study::read(folder.path())
 }
 
 /// A configuration that runs the rehearsal worker on everything that CT (bulk) and ER (emergency) send.
@@ -103,27 +83,6 @@ fn rehearsal_worker() -> PathBuf {
 pub(crate) fn mishaps<'a>(scene: &Scene, list: impl IntoIterator<Item = (&'a Study, &'a str)>) {
     let lines = list.into_iter().map(|(study, mishap)| format!("{} {mishap}\n", study.uid));
     std::fs::write(scene.path("mishaps"), lines.collect::<String>()).unwrap();
-}
-
-/// The processes that `parent` has started and that still run.
-pub(crate) fn children(parent: u32) -> Vec<u32> {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let is_child = |pid: &u32| {
-        // `pid (name) state parent ..`; the name may hold anything.
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let mut after = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let state = after.next().unwrap_or("Z");
-        state != "Z" && after.next() == Some(parent.to_string().as_str())
-    };
-    pids.filter(is_child).collect()
-}
-
-/// `kill -9`, of a process that a node of this test has started.
-pub(crate) fn kill(pid: u32) {
-    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
-    // It may have ended just now.
-    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
 }
 
 /// The database of the node of a scene.
@@ -206,8 +165,10 @@ struct Open {
 
 impl Pacs {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut pacs = Self { port: listener.local_addr().unwrap().port(), kept: Arc::default(), open: None };
+        // One that is still its own after it was closed for a while.
+        let port = node::free_port();
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let mut pacs = Self { port, kept: Arc::default(), open: None };
         pacs.serve(listener);
         pacs
     }
@@ -225,15 +186,8 @@ impl Pacs {
     }
 
     pub(crate) fn start_again(&mut self) {
-        let since = Instant::now();
-        let listener = loop {
-            match TcpListener::bind(("127.0.0.1", self.port)) {
-                Ok(listener) => break listener,
-                Err(error) => assert!(since.elapsed() < Duration::from_secs(60), "{error}"),
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        };
-        self.serve(listener);
+        let bind = || TcpListener::bind(("127.0.0.1", self.port)).ok();
+        self.serve(node::wait_for("its port again", bind));
     }
 
     /// For each SOP Instance UID the hashes of the data sets that came under it.
@@ -260,9 +214,8 @@ impl Pacs {
                     while let Some((context, command, data)) = link.receive() {
                         let Command::Call(call) = command else { return };
                         if let (Operation::Store { instance }, Some(data)) = (&call.operation, data) {
-                            let hash = Sha256::digest(&data).iter().map(|b| format!("{b:02x}")).collect();
                             let mut kept = kept.lock().unwrap();
-                            kept.entry(instance.to_string()).or_default().push(hash);
+                            kept.entry(instance.to_string()).or_default().push(models::sha256(&data));
                             let came: usize = kept.values().map(Vec::len).sum();
                             if came.is_multiple_of(SILENT) || closed.load(Ordering::SeqCst) {
                                 return;

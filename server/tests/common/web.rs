@@ -41,9 +41,33 @@ impl Answer {
     }
 }
 
+/// The Content-Type of [`multipart`].
+pub(crate) const MULTIPART: &str = "multipart/related; type=\"application/dicom\"; boundary=b";
+
+/// DICOM files as one message, as STOW-RS wants them.
+pub(crate) fn multipart(parts: &[Vec<u8>]) -> Vec<u8> {
+    let part =
+        |part: &Vec<u8>| [b"--b\r\nContent-Type: application/dicom\r\n\r\n", &part[..], b"\r\n"].concat();
+    let mut message: Vec<u8> = parts.iter().flat_map(part).collect();
+    message.extend(b"--b--\r\n");
+    message
+}
+
+/// Sends a request with these headers and this body; the answer.
+#[track_caller]
+pub(crate) fn send(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let length = body.len().to_string();
+    let headers = [headers, &[("content-length", &length)]].concat();
+    raw(port, &[&head(method, path, &headers), body].concat())
+}
+
 /// Sends a request with these headers and no body; the answer.
 #[track_caller]
 pub(crate) fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    raw(port, &head(method, path, headers))
+}
+
+fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         text += "host: localhost\r\n";
@@ -51,7 +75,7 @@ pub(crate) fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)])
     for (name, value) in headers {
         text += &format!("{name}: {value}\r\n");
     }
-    raw(port, format!("{text}\r\n").as_bytes())
+    (text + "\r\n").into_bytes()
 }
 
 #[track_caller]
@@ -61,7 +85,7 @@ pub(crate) fn get(port: u16, path: &str) -> Answer {
 
 #[track_caller]
 pub(crate) fn post(port: u16, path: &str) -> Answer {
-    ask(port, "POST", path, &[("content-length", "0")])
+    send(port, "POST", path, &[], b"")
 }
 
 /// Sends these bytes, and reads until the server closes the connection.

@@ -1,26 +1,27 @@
 //! A report, a segmentation and a key image of a phantom, as an analysis makes them, without the networks.
 
-use std::path::Path;
-
 use dicom_io::object::{Algorithm, Context, DateTime, Equipment, NewSeries, ResultObject};
 use dicom_io::sc::SecondaryCapture;
 use dicom_io::seg::{Segment, Segmentation};
 use dicom_io::sr::codes;
 use dicom_io::sr::{Absence, Language, MeasurementReport, Site};
-use dicom_io::{Uid, scan};
+use dicom_io::{Reading, Uid, scan};
 use ndarray::{Array3, ArrayView3};
 
 use crate::common::Scene;
 
 /// The results of a small phantom, whose files are in the folder `study` of the scene.
 pub(crate) fn of_a_phantom(scene: &Scene) -> Vec<ResultObject> {
-    of(&scene.phantom(&[]), 0)
+    of(&read(scene), 0)
 }
 
-/// The results that the model number `model` has on the only series in the folder `study`.
-pub(crate) fn of(study: &Path, model: usize) -> Vec<ResultObject> {
-    let scan = scan(&[study.to_path_buf()]).unwrap();
-    let reading = scan.studies[0].series[0].read().unwrap();
+/// A small phantom, whose files are put into the folder `study` of the scene.
+pub(crate) fn read(scene: &Scene) -> Reading {
+    scan(&[scene.phantom(&[])]).unwrap().studies[0].series[0].read().unwrap()
+}
+
+/// The results that the model number `model` has on a series.
+pub(crate) fn of(reading: &Reading, model: usize) -> Vec<ResultObject> {
     let equipment = Equipment {
         manufacturer: "Foci".to_owned(),
         model_name: "Foci".to_owned(),

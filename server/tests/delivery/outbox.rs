@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dicom_io::identity::file_head;
 use dicom_io::object::ResultObject;
-use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
 
@@ -45,7 +45,7 @@ impl Outbox {
     /// Adds a finished job of the study of `objects` with these for `destination`. The files written.
     pub(crate) fn add(&self, objects: &[ResultObject], destination: &str) -> Vec<PathBuf> {
         let names = ["sr", "seg", "sc"];
-        let study = text(&objects[0], "0020000D");
+        let study = study_uid(&objects[0]);
         let job: i64 = self.run(async |connection| {
             let study = study.as_str();
             sqlx::query(
@@ -73,7 +73,6 @@ impl Outbox {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             object.write(&path).unwrap();
             let bytes = fs::read(&path).unwrap();
-            let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             self.run(async |connection| {
                 let result: i64 = sqlx::query_scalar(
                     "INSERT INTO result (job_id, kind, name, file, sha256, bytes, sop_class_uid,
@@ -83,7 +82,7 @@ impl Outbox {
                 .bind(job)
                 .bind(name)
                 .bind(&file)
-                .bind(&hash)
+                .bind(models::sha256(&bytes))
                 .bind(bytes.len() as i64)
                 .bind(object.sop_class_uid().as_str())
                 .bind(object.sop_instance_uid().as_str())
@@ -167,18 +166,16 @@ pub(crate) fn states(sent: &[Sent]) -> Vec<(&str, &str)> {
     sent.iter().map(|sent| (sent.name.as_str(), sent.state.as_str())).collect()
 }
 
-/// The data set of a DICOM file: what comes after preamble, prefix and file meta information.
+/// The data set of a DICOM file; empty where its writer was killed before it came so far.
 pub(crate) fn data_set(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
-    assert_eq!(bytes[128..132], *b"DICM", "{path:?}");
-    let length = u32::from_le_bytes(bytes[140..144].try_into().unwrap());
-    bytes[144 + length as usize..].to_vec()
+    let head = file_head(&bytes).unwrap();
+    head.map_or_else(Vec::new, |head| bytes[head.data_set..].to_vec())
 }
 
-/// The value of attribute `tag` (eight hexadecimal digits).
-fn text(object: &ResultObject, tag: &str) -> String {
-    let number = |range| u16::from_str_radix(&tag[range], 16).unwrap();
-    let found = object.object().element((number(0..4), number(4..8)).into()).unwrap();
+/// Its Study Instance UID.
+fn study_uid(object: &ResultObject) -> String {
+    let found = object.object().element((0x0020, 0x000D).into()).unwrap();
     found.to_str().unwrap().trim_end_matches(['\0', ' ']).to_owned()
 }
 

@@ -2,27 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::common::node::wait_for;
-use crate::common::{Scene, peers, skip, web};
-
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Whether all these programs are there; otherwise the test is skipped by name, or fails.
-pub(crate) fn installed(test: &str, programs: &[&str]) -> bool {
-    let missing = programs.iter().find(|program| !Path::new(program).exists());
-    if let Some(missing) = missing {
-        skip(test, "peers", &format!("{missing} is not installed: run .ci/peers"));
-    }
-    missing.is_none()
-}
+use crate::common::node::{free_port, wait_for};
+use crate::common::{Scene, peers, web};
 
 /// A program of somebody else, ended when dropped.
 pub(crate) struct Program {
@@ -85,6 +71,8 @@ impl Orthanc {
             "Name": "PACS",
             "StorageDirectory": folder,
             "IndexDirectory": folder,
+            // Nobody needs its files after the test.
+            "SyncStorageArea": false,
             "Plugins": ["/usr/share/orthanc/plugins/libOrthancDicomWeb.so"],
             "HttpPort": http,
             "RemoteAccessAllowed": false,
@@ -115,12 +103,7 @@ impl Orthanc {
 
     /// Gives it the DICOM file `path`.
     pub(crate) fn upload(&self, path: &Path) {
-        let body = fs::read(path).unwrap();
-        let head = format!(
-            "POST /instances HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let answer = web::raw(self.http, &[head.as_bytes(), &body].concat());
+        let answer = web::send(self.http, "POST", "/instances", &[], &fs::read(path).unwrap());
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
@@ -145,11 +128,6 @@ pub(crate) struct Scripted {
 impl Scripted {
     pub(crate) fn start(scene: &Scene, test: &str, arguments: &[&str]) -> Option<Self> {
         let python = peers(test)?.join("bin/python");
-        let has = Command::new(&python).args(["-c", "import pynetdicom"]).output().unwrap();
-        if !has.status.success() {
-            skip(test, "peers", "pynetdicom is not installed: run .ci/peers");
-            return None;
-        }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/delivery/pacs.py");
         let port = free_port();
         let mut command = Command::new(python);

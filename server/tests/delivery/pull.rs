@@ -6,10 +6,10 @@ use std::process::{Command, Output};
 
 use dicom_io::{Volume, scan};
 
-use crate::common::node::{Node, config, wait_for};
-use crate::common::{Scene, foci, slices};
+use crate::common::node::{Node, config, free_port, wait_for};
+use crate::common::{Scene, foci, installed, slices};
 use crate::outbox::senders;
-use crate::pacs::{DCMQRSCP, ORTHANC, Orthanc, dcmqrscp, free_port, installed};
+use crate::pacs::{DCMQRSCP, ORTHANC, Orthanc, dcmqrscp};
 
 /// A PACS with the phantom of the scene, and the configuration of a node beside it.
 struct Stage {
@@ -109,7 +109,8 @@ fn a_study_is_moved_or_fetched_from_orthanc_into_the_node_or_a_folder() {
 
 #[test]
 fn earlier_studies_of_the_same_patient_are_found_and_fetched() {
-    if !installed("earlier_studies_of_the_same_patient", &[ORTHANC, "/usr/bin/dcmodify"]) {
+    if !installed("earlier_studies_of_the_same_patient", &[ORTHANC, "/usr/bin/dcmdump", "/usr/bin/dcmodify"])
+    {
         return;
     }
     let stage = Stage::new();

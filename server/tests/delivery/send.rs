@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::node::{Node, config, wait_for};
-use crate::common::{Scene, web};
+use crate::common::certificates::{Pair, authority};
+use crate::common::node::{Node, config, free_port, wait_for};
+use crate::common::{Scene, full, installed, web};
 use crate::objects;
 use crate::outbox::{Outbox, data_set, states};
-use crate::pacs::{ORTHANC, Orthanc, STORESCP, Scripted, a_while, files, free_port, installed, storescp};
+use crate::pacs::{ORTHANC, Orthanc, STORESCP, Scripted, a_while, files, storescp};
 
 const SEG: &str = "1.2.840.10008.5.1.4.1.1.66.4";
 const SC: &str = "1.2.840.10008.5.1.4.1.1.7";
@@ -74,12 +75,12 @@ fn every_result_is_in_the_pacs_however_often_that_is_killed_and_two_copies_are_t
     if !installed(test, &[STORESCP]) {
         return;
     }
-    let (jobs, kills) = if std::env::var_os("FOCI_FULL").is_some() { (300, 20) } else { (20, 3) };
+    let (jobs, kills) = if full() { (300, 20) } else { (20, 3) };
     let scene = Scene::new();
     let outbox = Outbox::new(&scene);
-    let study = scene.phantom(&[]);
+    let reading = objects::read(&scene);
     let written: Vec<_> =
-        (0..jobs).flat_map(|model| outbox.add(&objects::of(&study, model), "pacs")).collect();
+        (0..jobs).flat_map(|model| outbox.add(&objects::of(&reading, model), "pacs")).collect();
     let (port, folder) = (free_port(), scene.path("received"));
     let mut pacs = Some(storescp(&scene, &folder, port, &[]));
     let node = node(&scene, 0, port, "", "");
@@ -292,52 +293,39 @@ fn a_peer_that_does_not_answer_on_commitment_is_asked_again_and_nothing_is_sent_
     node.stop();
 }
 
-/// A certificate authority, and certificates by it for `pacs` and `foci`.
-fn certificates(scene: &Scene) {
-    let script = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=CA -keyout ca.key -out ca.pem
-        for who in pacs foci; do
-            openssl req -newkey rsa:2048 -nodes -subj /CN=$who -addext subjectAltName=IP:127.0.0.1 \
-                -keyout $who.key -out $who.csr
-            openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
-                -copy_extensions copy -out $who.pem
-        done";
-    let made = Command::new("sh").args(["-ec", script]).current_dir(scene.path("")).output().unwrap();
-    assert!(made.status.success(), "{made:?}");
-}
-
 #[test]
 fn results_reach_dcmtk_over_tls_and_nobody_else_s_certificate_will_do() {
     let test = "results_reach_dcmtk_over_tls";
-    if !installed(test, &[STORESCP, "/usr/bin/openssl"]) {
+    if !installed(test, &[STORESCP]) {
         return;
     }
     let scene = Scene::new();
-    certificates(&scene);
-    let path = |name: &str| scene.path(name).to_str().unwrap().to_owned();
+    let pki = scene.folder("pki");
+    let (signed, strangers) = (authority(&pki, "ours"), authority(&pki, "strangers"));
     let port = free_port();
-    let (key, certificate, authority) = (path("pacs.key"), path("pacs.pem"), path("ca.pem"));
-    let tls = ["+tls", &key, &certificate, "+cf", &authority, "-rc"];
+    let [key, certificate, trusted] =
+        [&signed.peer.key, &signed.peer.certificate, &signed.trusted].map(|path| path.to_str().unwrap());
+    let tls = ["+tls", key, certificate, "+cf", trusted, "-rc"];
     let folder = scene.path("received");
     let pacs = storescp(&scene, &folder, port, &tls);
     let outbox = Outbox::new(&scene);
     outbox.add(&objects::of_a_phantom(&scene), "pacs");
 
     let ours = |trusted: &Path| {
-        let (certificate, key) = (scene.path("foci.pem"), scene.path("foci.key"));
+        let Pair { certificate, key } = &signed.node;
         format!(
-            "dicom.tls.listen = \"127.0.0.1:0\"\ndicom.tls.certificate = {certificate:?}\ndicom.tls.key = {key:?}\ndicom.tls.trusted = {trusted:?}\n"
+            "dicom.tls.listen = \"127.0.0.1:0\"\ndicom.tls.certificate = {certificate:?}\n\
+             dicom.tls.key = {key:?}\ndicom.tls.trusted = {trusted:?}\n"
         )
     };
     // Somebody whom those that we trust did not sign.
-    let other = Scene::new();
-    certificates(&other);
-    let wrong = node(&scene, 0, port, &ours(&other.path("ca.pem")), "tls = true");
+    let wrong = node(&scene, 0, port, &ours(&strangers.trusted), "tls = true");
     wait_for("two failures", || (outbox.failures("pacs") >= 2).then_some(()));
     assert!(outbox.sent().iter().all(|sent| sent.state == "pending"));
     assert_eq!(files(&folder).len(), 0);
     wrong.stop();
 
-    let _node = node(&scene, 0, port, &ours(&scene.path("ca.pem")), "tls = true");
+    let _node = node(&scene, 0, port, &ours(&signed.trusted), "tls = true");
     settled(&outbox, &["sent"]);
     wait_for("three files", || (files(&folder).len() == 3).then_some(()));
     drop(pacs);

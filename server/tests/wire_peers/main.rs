@@ -3,15 +3,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod certificates;
-
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use certificates::{Pair, Signed, authority};
+use common::certificates::{Pair, Signed, authority};
 use common::node::{Node, config, wait_for};
-use common::{Scene, foci, peers, repository, slices};
+use common::{Scene, foci, installed, peers, repository, slices};
 
 /// Without TLS and with it, for one sender.
 fn configured(scene: &Scene, signed: &Signed, more: &str) -> PathBuf {
@@ -48,7 +46,10 @@ tls = true
     config(scene, &text)
 }
 
-/// A program of dcmtk, which is installed where the peers are.
+/// One of these stands for dcmtk, which comes as a whole.
+const STORESCP: &str = "/usr/bin/storescp";
+
+/// A program of dcmtk.
 fn dcmtk(name: &str) -> Command {
     let mut command = Command::new(Path::new("/usr/bin").join(name));
     command.env("TCP_NODELAY", "1");
@@ -86,7 +87,7 @@ fn transcoded(scene: &Scene, slice: &Path, program: &str, options: &[&str]) -> P
 
 #[test]
 fn dcmtk_stores_here() {
-    if peers("dcmtk_stores_here").is_none() {
+    if !installed("dcmtk_stores_here", &[STORESCP]) {
         return;
     }
     let scene = Scene::new();
@@ -148,7 +149,8 @@ fn pynetdicom_stores_here() {
 
 #[test]
 fn with_tls_only_those_whose_certificate_is_known_come_in() {
-    let Some(peers) = peers("with_tls_only_those_whose_certificate_is_known_come_in") else { return };
+    let test = "with_tls_only_those_whose_certificate_is_known_come_in";
+    let Some(peers) = peers(test).filter(|_| installed(test, &[STORESCP])) else { return };
     let scene = Scene::new();
     let folder = scene.folder("pki");
     let (ours, strangers) = (authority(&folder, "ours"), authority(&folder, "strangers"));
@@ -267,7 +269,7 @@ fn we_call_with_tls_and_believe_no_stranger() {
 #[test]
 fn we_call_dcmtk_with_tls() {
     const TEST: &str = "we_call_dcmtk_with_tls";
-    if peers(TEST).is_none() {
+    if !installed(TEST, &[STORESCP]) {
         return;
     }
     let isolated = || {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::super::client::{Outcome, Web};
 use super::super::json;
-use super::{Scene, serve, web};
+use super::{RELATED, Scene, message, serve, web};
 use crate::config::Lane;
 use crate::intake::Sender;
 
@@ -210,25 +210,13 @@ async fn a_wrong_configuration_is_told_before_anything_is_asked() {
     }
 }
 
-/// The parts of a multipart/related with the boundary `b`.
-fn message(parts: &[Vec<u8>]) -> Vec<u8> {
-    let mut message = Vec::new();
-    for part in parts {
-        message.extend_from_slice(b"--b\r\nContent-Type: application/dicom\r\n\r\n");
-        message.extend_from_slice(part);
-        message.extend_from_slice(b"\r\n");
-    }
-    message.extend_from_slice(b"--b--\r\n");
-    message
-}
-
 /// A server that lists the first two slices of the study, and gives out `body` as the study.
 async fn archive(scene: &Scene, body: Vec<u8>) -> Web {
     let listed = scene.slices[..2]
         .iter()
         .map(|(uid, _)| json!({ json::SOP_INSTANCE_UID: json::element("UI", vec![json!(uid)]) }));
     let listed = Value::Array(listed.collect()).to_string();
-    let related = [(header::CONTENT_TYPE, "multipart/related; type=\"application/dicom\"; boundary=b")];
+    let related = [(header::CONTENT_TYPE, RELATED)];
     let routes = Router::new()
         .route("/studies/{study}", get(move || async move { (related, body) }))
         .route("/studies/{study}/instances", get(move || async move { listed }));
@@ -240,7 +228,7 @@ async fn what_is_listed_and_not_sent_is_missing_and_what_is_of_another_study_is_
     let scene = Scene::new().await;
     let sender = Sender { name: "pull".to_owned(), lane: Lane::Normal };
     let slices = [0, 2].map(|at| std::fs::read(&scene.slices[at].1).unwrap());
-    let web = archive(&scene, message(&slices)).await;
+    let web = archive(&scene, message(&[&slices[0], &slices[1]])).await;
     let retrieved = web.retrieve_study(&scene.study, &sender, &scene.intake).await.unwrap();
     assert_eq!((retrieved.kept, retrieved.refused.len(), retrieved.missing), (2, 0, 1));
     let retrieved = web.retrieve_study(&uid("1.2.3"), &sender, &scene.intake).await.unwrap();
@@ -252,7 +240,7 @@ async fn a_study_that_stops_half_way_is_an_error_and_keeps_what_came() {
     let scene = Scene::new().await;
     let sender = Sender { name: "pull".to_owned(), lane: Lane::Normal };
     let slices = [0, 1].map(|at| std::fs::read(&scene.slices[at].1).unwrap());
-    let whole = message(&slices);
+    let whole = message(&[&slices[0], &slices[1]]);
     let web = archive(&scene, whole[..whole.len() - 500].to_vec()).await;
     let error = web.retrieve_study(&scene.study, &sender, &scene.intake).await.unwrap_err();
     assert!(format!("{error:#}").contains("before its last boundary"), "{error:#}");

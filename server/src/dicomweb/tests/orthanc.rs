@@ -15,6 +15,7 @@ use super::super::server::NEST;
 use super::{Scene, has_peer, web};
 use crate::config::Lane;
 use crate::intake::Sender;
+use crate::store::results::MadeObject;
 
 const PROGRAM: &str = "/usr/sbin/Orthanc";
 const PLUGIN: &str = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so";
@@ -141,7 +142,7 @@ async fn orthanc_stores_what_we_send_finds_it_and_gives_it_back() {
     let kept = scene.node.store.images_of(&scene.study, u32::MAX).await.unwrap();
     assert_eq!(kept.len(), 12);
     // The same values as were sent, whatever Orthanc did to the bytes in between.
-    let [first, sent] = [scene.node.archive.image(kept[0].to_str().unwrap()), scene.path("study")];
+    let [first, sent] = [scene.node.archive.image(&kept[0]), scene.path("study")];
     let header = dicom_io::json::header(&first).unwrap();
     let uid = json::text(&header, "00080018").unwrap();
     let (_, slice) = scene.slices.iter().find(|(slice, _)| slice.as_str() == uid).unwrap();
@@ -161,9 +162,8 @@ async fn orthanc_takes_our_results() {
     scene.analysed().await;
     let orthanc = Orthanc::start(&scene).await;
     let made = scene.node.store.made(None).await.unwrap();
-    let folder = scene.node.config.data.join("results");
-    let files: Vec<_> =
-        made.iter().map(|made| (made.sop_instance.clone(), folder.join(&made.file))).collect();
+    let result = |made: &MadeObject| (made.sop_instance.clone(), scene.node.archive.result(&made.file));
+    let files: Vec<_> = made.iter().map(result).collect();
     let outcomes = orthanc.web().store(&files).await;
     assert!(outcomes.iter().all(|(_, outcome)| *outcome == Outcome::Stored), "{outcomes:?}");
     // What is no DICOM, and one that is: each has its own outcome.

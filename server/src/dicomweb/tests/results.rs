@@ -159,7 +159,7 @@ async fn results_come_back_byte_for_byte() {
         );
         let made = scene.node.store.made(None).await.unwrap();
         let made = made.iter().find(|made| made.sop_instance == *object.sop_instance_uid()).unwrap();
-        let file = std::fs::read(scene.node.config.data.join("results").join(&made.file)).unwrap();
+        let file = std::fs::read(scene.node.archive.result(&made.file)).unwrap();
         let alone = get(&scene, &path, "application/dicom").await;
         assert_eq!(alone.headers()["content-type"], "application/dicom");
         assert!(alone.bytes().await.unwrap() == file, "object {number}");
@@ -298,7 +298,7 @@ async fn a_result_that_is_gone_from_the_disk_does_not_hide_the_others() {
     let objects = scene.analysed().await;
     let made = scene.node.store.made(None).await.unwrap();
     let picture = made.iter().find(|made| made.sop_instance == *objects[0].sop_instance_uid()).unwrap();
-    std::fs::remove_file(scene.node.config.data.join("results").join(&picture.file)).unwrap();
+    std::fs::remove_file(scene.node.archive.result(&picture.file)).unwrap();
     let found = search(&scene, "/instances").await;
     assert_eq!(texts(&found, "00080018"), [objects[1].sop_instance_uid().as_str()]);
     let path = format!("/studies/{}", scene.study);

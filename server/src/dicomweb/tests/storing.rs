@@ -10,9 +10,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::super::client::{Outcome, http_client};
 use super::super::json;
-use super::Scene;
-
-const RELATED: &str = "multipart/related; type=\"application/dicom\"; boundary=b";
+use super::{RELATED, Scene, message};
 
 /// Posts `body` to `path`: the status, and the JSON that is answered.
 async fn post(scene: &Scene, path: &str, media_type: &str, body: impl Into<Body>) -> (StatusCode, Value) {
@@ -24,18 +22,6 @@ async fn post(scene: &Scene, path: &str, media_type: &str, body: impl Into<Body>
     let status = response.status();
     let text = response.text().await.unwrap();
     (status, serde_json::from_str(&text).unwrap_or(Value::Null))
-}
-
-/// A message of `parts`.
-fn message(parts: &[&[u8]]) -> Vec<u8> {
-    let mut message = Vec::new();
-    for part in parts {
-        message.extend_from_slice(b"--b\r\nContent-Type: application/dicom\r\n\r\n");
-        message.extend_from_slice(part);
-        message.extend_from_slice(b"\r\n");
-    }
-    message.extend_from_slice(b"--b--\r\n");
-    message
 }
 
 /// How many images of the study are here.
@@ -71,7 +57,7 @@ async fn what_is_kept_is_what_was_sent() {
     let scene = Scene::new().await;
     scene.web().store(&scene.slices[..1]).await;
     let images = scene.node.store.images_of(&scene.study, u32::MAX).await.unwrap();
-    let kept = scene.node.config.data.join("images").join(&images[0]);
+    let kept = scene.node.archive.image(&images[0]);
     let [found, sent] =
         [&kept, &scene.slices[0].1].map(|path| dicom_io::json::pixels(path).unwrap().unwrap());
     assert!(found == sent);
@@ -118,7 +104,7 @@ async fn another_object_under_the_same_uid_is_kept_aside_and_that_is_told() {
     let warned = json::items(&answer, json::REFERENCED_SOP_SEQUENCE).next().unwrap();
     assert_eq!(json::number(warned, json::WARNING_REASON), Some(0xB000));
     let images = scene.node.store.images_of(&scene.study, u32::MAX).await.unwrap();
-    let kept = dicom_io::json::pixels(&scene.node.archive.image(images[0].to_str().unwrap())).unwrap();
+    let kept = dicom_io::json::pixels(&scene.node.archive.image(&images[0])).unwrap();
     assert!(kept == dicom_io::json::pixels(&scene.slices[0].1).unwrap(), "the first stays");
 }
 

@@ -175,10 +175,7 @@ function showOverview(status, { total, studies }, query) {
       el('p', {}, el('b', {}, t(isFiltered ? 'noMatch' : 'noStudies'))),
       isFiltered ? el('p', {}, el('a', { href: '#/' }, t('clear'))) : el('p', { class: 'quiet' }, t('howToSend', to))));
   } else {
-    const heads = ['state', 'study', 'lane', 'images', 'lastImage', 'result', 'delivery'];
-    show($('studies'), el('div', { class: 'scroll cards' }, el('table', { class: 'studies' },
-      el('thead', {}, el('tr', {}, heads.map((head) => el('th', { scope: 'col' }, t(head))), el('th', { scope: 'col', 'aria-label': t('actions') }))),
-      el('tbody', {}, studies.map(row)))));
+    show($('studies'), table(['state', 'study', 'lane', 'images', 'lastImage', 'result', 'delivery', ''], studies.map(row), 'studies'));
   }
   const from = offset(query);
   const page = from / PAGE + 1;
@@ -192,19 +189,24 @@ function showOverview(status, { total, studies }, query) {
 }
 
 function row(study) {
-  const deliveries = Object.entries(study.deliveries);
-  const images = study.expected ? t('ofExpected', number(study.instances), number(study.expected)) : number(study.instances);
   const revision = study.revision > 1 ? el('small', {}, `${t('revision')} ${study.revision}`) : null;
   return el('tr', { 'data-key': study.study_uid },
     el('td', {}, badge(study.state)),
     el('td', { class: 'uid' }, el('a', { class: 'mono', href: `#/study/${study.study_uid}` }, study.study_uid)),
     el('td', { 'data-name': t('lane') }, study.lane === 'emergency' ? el('span', { class: 'badge plain emergency' }, t('emergency')) : t(study.lane)),
-    el('td', { class: 'num', 'data-name': t('images') }, el('span', { class: 'lines' }, el('span', {}, images), revision)),
+    el('td', { class: 'num', 'data-name': t('images') }, el('span', { class: 'lines' }, el('span', {}, images(study)), revision)),
     el('td', { class: 'num', 'data-name': t('lastImage') }, moment(study.last_at)),
     el('td', { class: 'result' }, result(study)),
-    el('td', { class: deliveries.length ? 'wide' : 'void' }, el('span', { class: 'badges' }, deliveries.map(([state, count]) => el('span', { class: `badge ${state}` }, `${number(count)} ${t(state)}`)))),
+    badgeCell(Object.entries(study.deliveries)),
     el('td', { class: 'acts' }, ...actions(study.job, study)));
 }
+
+// How many images came, and of how many if that is known.
+const images = (study) => (study.expected ? t('ofExpected', number(study.instances), number(study.expected)) : number(study.instances));
+
+// A cell with how many there are in each state.
+const badgeCell = (counts) => el('td', { class: counts.length ? 'wide' : 'void' },
+  el('span', { class: 'badges' }, counts.map(([state, count]) => el('span', { class: `badge ${state}` }, `${number(count)} ${t(state)}`))));
 
 // What came of it, or why nothing did, in a line or two.
 function result(study) {
@@ -249,8 +251,7 @@ function actions(job, study) {
   if (job && ['failed', 'dead', 'cancelled'].includes(job.state)) all.push(act('retry', `/api/jobs/${job.id}/retry`, t('retry')));
   if (job && ['queued', 'leased'].includes(job.state)) all.push(act('cancel', `/api/jobs/${job.id}/cancel`, t('cancel')));
   if (study.state === 'receiving' && !job) all.push(act('finish', `/api/studies/${study.study_uid}/complete`, t('finish')));
-  if (study.state === 'complete' && !job) all.push(act('plan', `/api/studies/${study.study_uid}/plan`, t('plan')));
-  if (study.state === 'ignored') all.push(act('plan', `/api/studies/${study.study_uid}/plan`, t('plan')));
+  if (study.state === 'ignored' && !job) all.push(act('plan', `/api/studies/${study.study_uid}/plan`, t('plan')));
   return all;
 }
 
@@ -259,14 +260,12 @@ function peers(list) {
   const heads = ['name', 'heard', 'lastSent', 'trouble', 'deliveries'];
   return [
     el('h2', {}, t('peers')),
-    el('div', { class: 'scroll cards' }, el('table', {},
-      el('thead', {}, el('tr', {}, heads.map((head) => el('th', { scope: 'col' }, t(head))))),
-      el('tbody', {}, list.map((peer) => el('tr', { 'data-key': peer.name },
-        el('td', { class: 'wide' }, el('b', {}, peer.name)),
-        el('td', { 'data-name': t('heard') }, moment(peer.heard_at)),
-        el('td', { 'data-name': t('lastSent') }, moment(peer.sent_at)),
-        el('td', { class: peer.trouble ? 'wide bad' : 'void' }, peer.trouble ?? '', peer.trouble_since ? [' (', moment(peer.trouble_since), ')'] : null),
-        el('td', { class: Object.keys(peer.deliveries).length ? 'wide' : 'void' }, el('span', { class: 'badges' }, Object.entries(peer.deliveries).map(([state, count]) => el('span', { class: `badge ${state}` }, `${number(count)} ${t(state)}`))))))))),
+    table(heads, list.map((peer) => el('tr', { 'data-key': peer.name },
+      el('td', { class: 'wide' }, el('b', {}, peer.name)),
+      el('td', { 'data-name': t('heard') }, moment(peer.heard_at)),
+      el('td', { 'data-name': t('lastSent') }, moment(peer.sent_at)),
+      el('td', { class: peer.trouble ? 'wide bad' : 'void' }, peer.trouble ?? '', peer.trouble_since ? [' (', moment(peer.trouble_since), ')'] : null),
+      badgeCell(Object.entries(peer.deliveries))))),
   ];
 }
 
@@ -275,9 +274,7 @@ function peers(list) {
 function showStudy(uid, study) {
   const back = el('a', { href: '#/' }, `‹ ${t('back')}`);
   if (!study) return show($('detail'), back, el('div', { class: 'empty' }, el('p', {}, t('noStudy')), el('p', { class: 'mono' }, uid)));
-  const fact = (name, value, wide) => value ? el('div', { class: wide ? 'wide' : null }, el('dt', {}, t(name)), el('dd', {}, value)) : null;
   const at = (text) => (text ? el('span', { class: 'lines' }, el('span', {}, exact(text)), el('small', {}, when(text))) : null);
-  const images = study.expected ? t('ofExpected', number(study.instances), number(study.expected)) : number(study.instances);
   show($('detail'),
     back,
     el('div', { class: 'title' }, badge(study.state), el('h1', { class: 'mono' }, study.study_uid),
@@ -286,7 +283,7 @@ function showStudy(uid, study) {
         actions(null, study))),
     el('div', { class: 'card' }, el('dl', { class: 'facts' },
       fact('sender', study.sender), fact('lane', t(study.lane)), fact('revision', String(study.revision)),
-      fact('images', t('series', images, number(study.series), bytes(study.bytes))),
+      fact('images', t('series', images(study), number(study.series), bytes(study.bytes))),
       fact('firstImage', at(study.first_at)), fact('lastImage', at(study.last_at)), fact('completeAt', at(study.complete_at)),
       fact('purged', at(study.images_purged_at)), fact('note', study.note, true))),
     study.jobs.length === 0 && !study.note ? el('p', { class: 'quiet' }, t('noJob')) : [],
@@ -295,12 +292,13 @@ function showStudy(uid, study) {
     ...events(study.events));
 }
 
+const fact = (name, value, wide) => (value ? el('div', { class: wide ? 'wide' : null }, el('dt', {}, t(name)), el('dd', {}, value)) : null);
+
 function jobCard(job, study) {
   const files = (...kinds) => job.results.filter((file) => kinds.includes(file.kind));
   const link = (file) => `/api/jobs/${job.id}/files/${encodeURIComponent(file.name)}`;
   const [page] = files('page');
   const pictures = files('picture');
-  const fact = (name, value) => (value ? el('div', {}, el('dt', {}, t(name)), el('dd', {}, value)) : null);
   const took = job.started_at && job.ended_at ? t('took', span((Date.parse(job.ended_at) - Date.parse(job.started_at)) / 1000)) : null;
   const failed = ['failed', 'dead'].includes(job.state);
   return el('article', { class: 'card', 'data-key': `job-${job.id}` },
@@ -319,7 +317,7 @@ function jobCard(job, study) {
 
 function deliveryTable(job) {
   const rows = [...group(job.deliveries, (one) => one.destination)].map(([destination, all]) => {
-    const counts = [...group(all, (one) => one.state)].map(([state, some]) => el('span', { class: `badge ${state}` }, `${some.length} ${t(state)}`));
+    const counts = [...group(all, (one) => one.state)].map(([state, some]) => [state, some.length]);
     const open = all.filter((one) => ['pending', 'refused', 'dead'].includes(one.state));
     const reasons = [...new Set(open.map((one) => one.reason).filter(Boolean))];
     const last = all.map((one) => one.sent_at).filter(Boolean).sort().at(-1);
@@ -327,7 +325,7 @@ function deliveryTable(job) {
     const path = `/api/deliveries/${job.id}/${encodeURIComponent(destination)}/retry`;
     return el('tr', { 'data-key': destination },
       el('td', {}, el('b', {}, destination)),
-      el('td', { class: 'wide' }, el('span', { class: 'badges' }, counts)),
+      badgeCell(counts),
       el('td', { class: 'num', 'data-name': t('attempts') }, String(Math.max(...all.map((one) => one.attempts)))),
       el('td', { 'data-name': t('lastSent') }, moment(last)),
       el('td', { class: reasons.length || next ? 'wide' : 'void' }, el('span', { class: 'lines' }, reasons.map((reason) => el('span', { class: 'bad' }, reason)), next ? el('small', {}, t('nextTry', when(next))) : null)),
@@ -358,7 +356,8 @@ const quarantineTable = (list, ofOne) => table(['at', 'object', ...(ofOne ? [] :
   ofOne ? null : el('td', { class: 'wide' }, el('a', { class: 'mono', href: `#/study/${one.study_uid}` }, one.study_uid)), el('td', { 'data-name': t('sender') }, one.sender),
   el('td', { class: 'wide' }, one.reason), el('td', { class: 'num', 'data-name': t('size') }, bytes(one.bytes)))));
 
-const table = (heads, rows) => el('div', { class: 'scroll cards' }, el('table', {},
+// A table; a column without a head holds buttons.
+const table = (heads, rows, kind) => el('div', { class: 'scroll cards' }, el('table', { class: kind },
   el('thead', {}, el('tr', {}, heads.map((head) => el('th', { scope: 'col', 'aria-label': head ? null : t('actions') }, head ? t(head) : '')))), el('tbody', {}, rows)));
 
 function group(list, key) {
@@ -369,7 +368,7 @@ function group(list, key) {
 
 // ---- what its reader does
 
-const SAID = { plan: 'planned', retry: 'retried', cancel: 'cancelledNow', finish: 'finished', plan: 'planned', sendAgain: 'sentAgain' };
+const SAID = { plan: 'planned', retry: 'retried', cancel: 'cancelledNow', finish: 'finished', sendAgain: 'sentAgain' };
 const SURE = { cancel: 'askCancel', finish: 'askFinish' };
 
 document.addEventListener('click', async (event) => {

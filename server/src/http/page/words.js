@@ -42,7 +42,6 @@ const words = {
   quarantine: ['Quarantine', '隔离'],
   objects: ['objects', '个对象'],
   quarantineWhy: ['same UID, other bytes', 'UID 相同，内容不同'],
-  none: ['none', '无'],
 
   studies: ['Studies', '检查'],
   study: ['Study', '检查'],
@@ -104,9 +103,7 @@ const words = {
   retry: ['Retry', '重试'],
   cancel: ['Cancel', '取消'],
   plan: ['Decide again', '重新判定'],
-  planned: ['Decided again, by the rules of today.', '已按当前规则重新判定。'],
   finish: ['Complete now', '立即收齐'],
-  plan: ['Decide again', '重新判定'],
   no: ['No', '否'],
   yes: ['Yes', '是'],
   askCancel: ['Cancel the analysis of this study?', '取消这个检查的分析？'],

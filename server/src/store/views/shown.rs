@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::config::Lane;
 use crate::store::jobs::lane;
 use crate::store::{Time, uid};
+use crate::worker::Stage;
 
 /// What has become of a study: of its newest revision, and of the newest job for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -103,15 +104,6 @@ pub(crate) struct Job {
     pub(crate) ended_at: Option<Time>,
 }
 
-/// How far a job is.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct Stage {
-    #[schema(example = "lung-nodule: network")]
-    pub(crate) what: String,
-    pub(crate) done: u64,
-    pub(crate) total: u64,
-}
-
 /// All that is known of a study.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StudyDetail {
@@ -139,7 +131,7 @@ pub(crate) struct JobDetail {
 /// A file that a job made: `/api/jobs/{id}/files/{name}`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ResultFile {
-    /// sr, seg, key_image: DICOM objects. findings, report, page, picture: files for people and programs.
+    /// sr, seg, key_image, narrative: DICOM objects. findings, report, page, picture: files for people and programs.
     #[schema(example = "picture")]
     pub(crate) kind: String,
     #[schema(example = "key-1.png")]
