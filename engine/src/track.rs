@@ -12,6 +12,7 @@ mod change;
 mod compare;
 mod pair;
 mod pyramid;
+mod recorded;
 mod register;
 mod solve;
 

@@ -143,7 +143,7 @@ fn compared(
     findings: &mut [Finding],
 ) -> (Option<Compared>, Vec<String>) {
     let current = Current { images, is_ct: true, frame_of_reference_uid: None, examined: &examined() };
-    compare(&Device::Cpu, current, prior, findings).unwrap()
+    compare(&Device::Cpu, &current, prior, findings).unwrap()
 }
 
 impl Tally {

@@ -240,7 +240,7 @@ mod tests {
     fn read(groups: Vec<Group>) -> Evidence {
         let root =
             Item::new(Relation::Contains, codes::IMAGING_MEASUREMENT_REPORT, Value::Text(String::new()));
-        let report = Read { root, procedure: None, groups };
+        let report = Read { root, procedure: None, created: None, groups };
         Evidence::from_sr(&report, "CT", Patient::default(), None)
     }
 

@@ -9,14 +9,14 @@ use crate::finding::Finding;
 use crate::report::Examined;
 
 /// The examination that is compared with a prior.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Current<'a> {
     /// Its images.
     pub images: &'a Volume<i16>,
     /// Whether these are Hounsfield units.
     pub is_ct: bool,
     /// Their Frame of Reference.
-    pub frame_of_reference_uid: Option<&'a Uid>,
+    pub frame_of_reference_uid: Option<Uid>,
     /// What was looked for, and with what result.
     pub examined: &'a [Examined],
 }
@@ -49,12 +49,12 @@ const INSIDE_MM: f64 = 6.0;
 /// [`kernels::Error`] if there is too little memory.
 pub fn compare(
     device: &Device,
-    current: Current<'_>,
+    current: &Current<'_>,
     prior: &Prior,
     findings: &mut [Finding],
 ) -> Result<(Option<Compared>, Vec<String>), kernels::Error> {
     let same_frame = prior.frame_of_reference_uid.is_some()
-        && prior.frame_of_reference_uid.as_ref() == current.frame_of_reference_uid;
+        && prior.frame_of_reference_uid == current.frame_of_reference_uid;
     let (bridge, alignment, note) = match &prior.images {
         Some(images) if current.is_ct => match register(device, current.images, images)? {
             Ok(registered) => {
@@ -123,7 +123,7 @@ enum Bridge<'a> {
 }
 
 struct Comparison<'a> {
-    current: Current<'a>,
+    current: &'a Current<'a>,
     prior: &'a Prior,
     bridge: Bridge<'a>,
 }
