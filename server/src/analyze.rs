@@ -8,11 +8,13 @@ use dicom_io::{Series, scan};
 use engine::{Kind, Language, Report, Task};
 use models::Card;
 
+use crate::llm::Arguments;
 use crate::output::OutputFolder;
 use crate::patient::History;
 use crate::progress::Bar;
 use crate::results;
 use crate::session::{Session, Stopwatch};
+use crate::words::Writer;
 
 /// Analyze one study: find, measure and report lesions
 ///
@@ -45,6 +47,9 @@ pub(crate) struct Analyze {
 
     #[command(flatten)]
     history: History,
+
+    #[command(flatten)]
+    llm: Arguments,
 
     /// Read this series rather than the one that suits best
     #[arg(long, value_name = "UID")]
@@ -81,6 +86,7 @@ impl Analyze {
     pub(crate) fn run(self) -> Result<()> {
         let watch = Stopwatch::start("scan");
         let wanted = wanted(&self.model)?;
+        let writer = self.llm.settings()?.map(|settings| Writer::new(&settings)).transpose()?;
         limit_threads(self.threads);
         let folder = OutputFolder::create(&self.output)?;
         let bar = Bar::new();
@@ -114,8 +120,12 @@ impl Analyze {
             patient: self.history.patient(),
             prior: None,
         };
-        let (reading, report) = results::analyze(series, &task, &session, &show, &watch)?;
+        let (reading, mut report) = results::analyze(series, &task, &session, &show, &watch)?;
+        let record = writer.and_then(|w| w.write_about(&mut report, &reading, &task, &show, &watch));
         results::write(&reading, &report, None, folder.path(), &watch)?;
+        if let Some(record) = record {
+            record.write(folder.path())?;
+        }
         folder.finish()?;
         bar.clear();
         for warning in &report.warnings {

@@ -38,6 +38,7 @@ mod serve;
 mod session;
 mod store;
 mod studies;
+mod words;
 mod worker;
 
 use std::process::ExitCode;

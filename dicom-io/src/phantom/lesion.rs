@@ -186,13 +186,7 @@ pub(super) fn lesions(anatomy: &Anatomy, seed: u64, nodules: usize, liver: usize
 }
 
 /// Adds lesions that the same patient has later: `nodules` in the lungs and `liver` ones in the liver.
-pub(super) fn newer(
-    anatomy: &Anatomy,
-    seed: u64,
-    lesions: &mut Vec<Lesion>,
-    nodules: usize,
-    liver: usize,
-) {
+pub(super) fn newer(anatomy: &Anatomy, seed: u64, lesions: &mut Vec<Lesion>, nodules: usize, liver: usize) {
     add_nodules(anatomy, &mut Random::new(seed, 6), lesions, nodules);
     add_liver_lesions(anatomy, &mut Random::new(seed, 7), lesions, liver);
 }
