@@ -14,6 +14,7 @@ mod instance;
 pub mod json;
 pub mod net;
 pub mod object;
+pub mod pdf;
 pub mod phantom;
 mod pixels;
 mod plan;

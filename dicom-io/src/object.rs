@@ -1,8 +1,9 @@
 //! What every result object has in common: patient, study, equipment, and how a file comes to be.
 //!
-//! The objects themselves are [`sr`](crate::sr), [`seg`](crate::seg) and [`sc`](crate::sc). All of them
-//! are made from one [`Context`]. UIDs are derived from it, so the same input gives the same objects,
-//! byte for byte but for [`Context::created`].
+//! The objects themselves are [`sr`](crate::sr), [`seg`](crate::seg), [`sc`](crate::sc) and
+//! [`pdf`](crate::pdf). What shows voxels is made from one [`Context`], what only speaks of a study from an
+//! [`Origin`]. UIDs are derived from these, so the same input gives the same objects, byte for byte but for
+//! the time at which they were made.
 
 use std::fmt;
 use std::io::{BufWriter, Write};
@@ -49,6 +50,35 @@ impl DateTime {
 
     fn time(self) -> String {
         format!("{:02}{:02}{:02}", self.hour, self.minute, self.second)
+    }
+
+    /// As one value, `YYYYMMDDHHMMSS`.
+    pub(crate) fn value(self) -> String {
+        self.date() + &self.time()
+    }
+
+    /// The date and time at the beginning of `text`, `YYYYMMDDHHMMSS`; minutes and seconds may be missing.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let number = |from: usize, to: usize| text.get(from..to)?.parse::<u16>().ok();
+        let short = |from: usize, most: u16| {
+            number(from, from + 2).filter(|value| *value <= most).and_then(|value| u8::try_from(value).ok())
+        };
+        Some(Self {
+            year: number(0, 4)?,
+            month: short(4, 12)?,
+            day: short(6, 31)?,
+            hour: short(8, 23)?,
+            minute: short(10, 59).unwrap_or_default(),
+            second: short(12, 60).unwrap_or_default(),
+        })
+    }
+}
+
+/// `2026-11-22 10:15:00`
+impl fmt::Display for DateTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { year, month, day, hour, minute, second } = self;
+        write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
     }
 }
 
@@ -111,7 +141,105 @@ pub struct Context<'a> {
     pub created: DateTime,
 }
 
-impl Context<'_> {
+/// What a document about a study is made from where no voxels are at hand: the study and who writes.
+///
+/// Words, signatures and printouts are made from it, from a fresh analysis ([`Context::origin`]) as well as
+/// from a report that lay in an archive ([`Source::of_report`]).
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// Patient and study.
+    pub source: &'a Source,
+    /// The program that writes.
+    pub equipment: &'a Equipment,
+    /// What the content comes from; may be empty.
+    pub algorithms: &'a [Algorithm],
+    /// When it is written.
+    pub created: DateTime,
+}
+
+impl Origin<'_> {
+    /// The device that observed: the only algorithm, or the program that ran several or none.
+    ///
+    /// One report has one observer: validators refuse two devices, though TID 1001 allows them.
+    pub(crate) fn observer(&self) -> Algorithm {
+        match self.algorithms {
+            [algorithm] => algorithm.clone(),
+            algorithms => {
+                let mut parts = vec!["device", &self.equipment.model_name, &self.equipment.software_version];
+                parts.extend(algorithms.iter().map(|algorithm| algorithm.device_uid.as_str()));
+                Algorithm {
+                    name: self.equipment.model_name.clone(),
+                    version: self.equipment.software_version.clone(),
+                    manufacturer: self.equipment.manufacturer.clone(),
+                    device_uid: Uid::derived(&parts),
+                    parameters: Vec::new(),
+                }
+            }
+        }
+    }
+
+    /// The attributes that every object starts with, but for its own UID and its dates.
+    pub(crate) fn header(&self, kind: &Kind, series: &NewSeries, series_uid: &Uid) -> Dataset {
+        let equipment = self.equipment;
+        let observer = self.observer();
+        let more = (self.algorithms.len() != 1).then_some(&observer);
+        copied::patient_and_study(self.source.object())
+            .text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192")
+            .text(tags::SOP_CLASS_UID, VR::UI, kind.sop_class)
+            .uid(tags::STUDY_INSTANCE_UID, self.source.study_uid())
+            .uid(tags::SERIES_INSTANCE_UID, series_uid)
+            .text(tags::MODALITY, VR::CS, kind.modality)
+            .integer(tags::SERIES_NUMBER, series.number)
+            .text(tags::SERIES_DESCRIPTION, VR::LO, &series.description)
+            .text(tags::MANUFACTURER, VR::LO, &equipment.manufacturer)
+            .text(tags::MANUFACTURER_MODEL_NAME, VR::LO, &equipment.model_name)
+            .text(tags::DEVICE_SERIAL_NUMBER, VR::LO, &equipment.serial_number)
+            .text(tags::SOFTWARE_VERSIONS, VR::LO, &equipment.software_version)
+            .items(
+                tags::CONTRIBUTING_EQUIPMENT_SEQUENCE,
+                self.algorithms.iter().chain(more).map(|algorithm| {
+                    Dataset::new()
+                        .code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &template::PROCESSING_EQUIPMENT)
+                        .text(tags::MANUFACTURER, VR::LO, &algorithm.manufacturer)
+                        .text(tags::MANUFACTURER_MODEL_NAME, VR::LO, &algorithm.name)
+                        .text(tags::SOFTWARE_VERSIONS, VR::LO, &algorithm.version)
+                        .uid(tags::DEVICE_UID, &algorithm.device_uid)
+                }),
+            )
+    }
+
+    /// Completes a document whose content is `content`, in a series of its own.
+    ///
+    /// Both UIDs depend on study, program and content. What somebody does to a document happens once: with
+    /// `once` they depend on the time as well.
+    pub(crate) fn document(
+        &self,
+        kind: &Kind,
+        series: &NewSeries,
+        content: Dataset,
+        once: bool,
+    ) -> ResultObject {
+        let time = if once { self.created.value() } else { String::new() };
+        let content = content.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
+        let hash = digest(content.object());
+        let uid = |what: &str| {
+            let equipment = &self.equipment.software_version;
+            let number = series.number.to_string();
+            let study = self.source.study_uid().as_str();
+            Uid::derived(&["document", what, study, equipment, kind.sop_class, &number, &hash, &time])
+        };
+        let dataset = self.header(kind, series, &uid("series")).with(content);
+        ResultObject::dated(dataset, &uid("object"), self.created)
+    }
+}
+
+impl<'a> Context<'a> {
+    /// Study, program and algorithms without the voxels.
+    pub fn origin(&self) -> Origin<'a> {
+        let Self { source, equipment, algorithms, created, .. } = *self;
+        Origin { source, equipment, algorithms, created }
+    }
+
     /// The UID of the thing called `kind` that this analysis makes.
     ///
     /// It depends on study, series, slices, program, algorithms and their parameters, that is on all
@@ -142,54 +270,10 @@ impl Context<'_> {
         self.source.frame_of_reference_uid().unwrap_or_else(derived)
     }
 
-    /// The device that observed: the only algorithm, or the program that ran several.
-    ///
-    /// One report has one observer: validators refuse two devices, though TID 1001 allows them.
-    pub(crate) fn observer(&self) -> Algorithm {
-        match self.algorithms {
-            [algorithm] => algorithm.clone(),
-            algorithms => {
-                let mut parts = vec!["device", &self.equipment.model_name, &self.equipment.software_version];
-                parts.extend(algorithms.iter().map(|algorithm| algorithm.device_uid.as_str()));
-                Algorithm {
-                    name: self.equipment.model_name.clone(),
-                    version: self.equipment.software_version.clone(),
-                    manufacturer: self.equipment.manufacturer.clone(),
-                    device_uid: Uid::derived(&parts),
-                    parameters: Vec::new(),
-                }
-            }
-        }
-    }
-
     /// The attributes that every object starts with, but for its own UID and its dates.
     pub(crate) fn header(&self, kind: &Kind, series: &NewSeries) -> Dataset {
-        let equipment = self.equipment;
-        let observer = self.observer();
-        let more = (self.algorithms.len() > 1).then_some(&observer);
-        copied::patient_and_study(self.source.object())
-            .text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192")
-            .text(tags::SOP_CLASS_UID, VR::UI, kind.sop_class)
-            .uid(tags::STUDY_INSTANCE_UID, self.source.study_uid())
-            .uid(tags::SERIES_INSTANCE_UID, &self.uid(&["series", kind.modality, &series.number.to_string()]))
-            .text(tags::MODALITY, VR::CS, kind.modality)
-            .integer(tags::SERIES_NUMBER, series.number)
-            .text(tags::SERIES_DESCRIPTION, VR::LO, &series.description)
-            .text(tags::MANUFACTURER, VR::LO, &equipment.manufacturer)
-            .text(tags::MANUFACTURER_MODEL_NAME, VR::LO, &equipment.model_name)
-            .text(tags::DEVICE_SERIAL_NUMBER, VR::LO, &equipment.serial_number)
-            .text(tags::SOFTWARE_VERSIONS, VR::LO, &equipment.software_version)
-            .items(
-                tags::CONTRIBUTING_EQUIPMENT_SEQUENCE,
-                self.algorithms.iter().chain(more).map(|algorithm| {
-                    Dataset::new()
-                        .code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &template::PROCESSING_EQUIPMENT)
-                        .text(tags::MANUFACTURER, VR::LO, &algorithm.manufacturer)
-                        .text(tags::MANUFACTURER_MODEL_NAME, VR::LO, &algorithm.name)
-                        .text(tags::SOFTWARE_VERSIONS, VR::LO, &algorithm.version)
-                        .uid(tags::DEVICE_UID, &algorithm.device_uid)
-                }),
-            )
+        let series_uid = self.uid(&["series", kind.modality, &series.number.to_string()]);
+        self.origin().header(kind, series, &series_uid)
     }
 
     /// Whether the source was compressed with loss, in the words of the attribute; what is made from it
@@ -260,9 +344,14 @@ impl ResultObject {
     pub(crate) fn new(dataset: Dataset, context: &Context) -> Self {
         let kind = text(dataset.object(), tags::SOP_CLASS_UID);
         let sop_instance_uid = context.uid(&["object", &kind, &digest(dataset.object())]);
-        let (date, time) = (context.created.date(), context.created.time());
+        Self::dated(dataset, &sop_instance_uid, context.created)
+    }
+
+    /// Gives a complete data set this UID and this date.
+    fn dated(dataset: Dataset, sop_instance_uid: &Uid, created: DateTime) -> Self {
+        let (date, time) = (created.date(), created.time());
         let dataset = dataset
-            .uid(tags::SOP_INSTANCE_UID, &sop_instance_uid)
+            .uid(tags::SOP_INSTANCE_UID, sop_instance_uid)
             .text(tags::SERIES_DATE, VR::DA, &date)
             .text(tags::SERIES_TIME, VR::TM, &time)
             .text(tags::CONTENT_DATE, VR::DA, &date)

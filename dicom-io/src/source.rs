@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dicom::core::Tag;
+use dicom::core::header::Header as _;
 use dicom::dictionary_std::tags;
 use dicom::encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom::object::InMemDicomObject;
@@ -13,6 +14,7 @@ pub use self::patient::Sex;
 use crate::header::Header;
 use crate::uid::Uid;
 
+mod earlier;
 mod patient;
 
 /// Values longer than this are left behind: no attribute of a patient or a study needs as much.
@@ -73,25 +75,40 @@ impl Source {
         Some(Self { object, study_uid, series_uid })
     }
 
-    /// Reads the attributes from the header of a slice; `None` if they cannot be understood.
+    /// Patient and study as a report names them, so that another document of the same study can be made
+    /// where the images are not at hand. The series is that of the report.
     ///
-    /// Only elements whose lengths agree to the bottom are given to the general parser, and only those
-    /// that are kept: nothing else in a header can make it stumble.
-    pub(crate) fn read(header: &Header) -> Option<Self> {
-        let elements = header.elements();
-        let wanted = |e: &&_| -> bool {
-            let element: &crate::elements::Element<'_> = e;
-            is_kept(element.tag) && element.whole.len() <= LONGEST && elements.is_sound(element)
-        };
-        let bytes: Vec<u8> = elements.iter().filter(wanted).flat_map(|e| e.whole).copied().collect();
-        let syntax = match header.transfer_syntax.as_str() {
-            plain @ ("1.2.840.10008.1.2" | "1.2.840.10008.1.2.2") => plain,
-            _ => "1.2.840.10008.1.2.1",
-        };
-        let syntax = TransferSyntaxRegistry.get(syntax)?;
-        let parse = || InMemDicomObject::read_dataset_with_ts(bytes.as_slice(), syntax).ok();
-        Self::of(catch_unwind(AssertUnwindSafe(parse)).ok()??)
+    /// `None` without Study and Series Instance UID.
+    pub fn of_report(object: &InMemDicomObject) -> Option<Self> {
+        let kept = object.iter().filter(|element| is_kept(element.tag())).cloned();
+        Self::of(InMemDicomObject::from_element_iter(kept))
     }
+
+    /// Reads the attributes from the header of a slice; `None` if they cannot be understood.
+    pub(crate) fn read(header: &Header) -> Option<Self> {
+        Self::of(parse(header, |tag, length| is_kept(tag) && length <= LONGEST)?)
+    }
+}
+
+/// The elements before the pixels that are `wanted` by tag and length in bytes; `None` if they cannot be
+/// understood.
+///
+/// Only elements whose lengths agree to the bottom are given to the general parser, and only those that are
+/// wanted: nothing else in a header can make it stumble.
+pub(crate) fn parse(header: &Header, wanted: impl Fn(Tag, usize) -> bool) -> Option<InMemDicomObject> {
+    let elements = header.elements();
+    let taken = |e: &&_| -> bool {
+        let element: &crate::elements::Element<'_> = e;
+        wanted(element.tag, element.whole.len()) && elements.is_sound(element)
+    };
+    let bytes: Vec<u8> = elements.iter().filter(taken).flat_map(|e| e.whole).copied().collect();
+    let syntax = match header.transfer_syntax.as_str() {
+        plain @ ("1.2.840.10008.1.2" | "1.2.840.10008.1.2.2") => plain,
+        _ => "1.2.840.10008.1.2.1",
+    };
+    let syntax = TransferSyntaxRegistry.get(syntax)?;
+    let parse = || InMemDicomObject::read_dataset_with_ts(bytes.as_slice(), syntax).ok();
+    catch_unwind(AssertUnwindSafe(parse)).ok()?
 }
 
 fn uid(object: &InMemDicomObject, tag: Tag) -> Option<Uid> {
@@ -162,7 +179,6 @@ const SERIES_LEVEL: [Tag; 47] = [
 
 #[cfg(test)]
 mod tests {
-    use dicom::core::header::Header as _;
     use dicom::core::value::DataSetSequence;
     use dicom::core::{DataElement, PrimitiveValue, VR};
     use dicom::object::FileMetaTableBuilder;

@@ -1,5 +1,7 @@
 //! The report as DICOM objects that a PACS keeps and a viewer shows: structured report, segmentation, key
-//! images.
+//! images, and the words ([`words`]).
+
+pub mod words;
 
 use dicom_io::Ijk;
 use dicom_io::Reading;
@@ -12,13 +14,13 @@ use image::RgbImage;
 use ndarray::ArrayView3;
 
 use crate::finding::{Finding, Kind, Organ, Side};
-use crate::narrative::Language;
 use crate::report::{Examined, Report};
 
 /// Series Numbers of what is made here, high enough to stand behind the scanner's own.
 const SEGMENTATION_SERIES: u32 = 9001;
 const REPORT_SERIES: u32 = 9002;
 const KEY_IMAGE_SERIES: u32 = 9003;
+const WORDS_SERIES: u32 = 9004;
 
 /// The objects of one report.
 pub struct Objects {
@@ -29,6 +31,8 @@ pub struct Objects {
     pub segmentation: Option<ResultObject>,
     /// A Secondary Capture for each key image, in the order of the findings.
     pub key_images: Vec<ResultObject>,
+    /// Basic Text SR, TID 2000: the words, which rest on `report`.
+    pub narrative: ResultObject,
 }
 
 /// Makes the objects of `report`. `key_images` belong to the findings, in their order.
@@ -36,12 +40,7 @@ pub struct Objects {
 /// `created` is the only thing in them that differs when the same series is analysed again: the
 /// standard asks for the time at which content was made.
 pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], created: DateTime) -> Objects {
-    let equipment = Equipment {
-        manufacturer: "Foci".to_owned(),
-        model_name: "Foci".to_owned(),
-        serial_number: "1".to_owned(),
-        software_version: report.provenance.foci_version.clone(),
-    };
+    let equipment = equipment(&report.provenance.foci_version);
     let algorithms: Vec<Algorithm> = report
         .provenance
         .models
@@ -119,10 +118,7 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
     let says_something = !findings.is_empty() || !absent.is_empty();
     let structured = says_something.then(|| {
         MeasurementReport {
-            language: match report.narrative.language {
-                Language::Chinese => sr::Language::Chinese,
-                Language::English => sr::Language::English,
-            },
+            language: words::language(report.narrative.language),
             series: NewSeries { number: REPORT_SERIES, description: "Foci findings (research)".to_owned() },
             procedure: procedure(&report.modality, &report.examined),
             segmentation: segmentation.as_ref(),
@@ -146,8 +142,24 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
         }
         .to_object(&context)
     });
-    let key_images = key_images.collect();
-    Objects { report: structured, segmentation, key_images }
+    let key_images: Vec<ResultObject> = key_images.collect();
+    let series = NewSeries { number: WORDS_SERIES, description: "Foci report (research)".to_owned() };
+    let narrative = words::text_report(report, reading, structured.as_ref(), &key_images).to_object(
+        &context.origin(),
+        &series,
+        &sr::Standing::default(),
+    );
+    Objects { report: structured, segmentation, key_images, narrative }
+}
+
+/// Foci as the program that writes objects.
+pub fn equipment(foci_version: &str) -> Equipment {
+    Equipment {
+        manufacturer: "Foci".to_owned(),
+        model_name: "Foci".to_owned(),
+        serial_number: "1".to_owned(),
+        software_version: foci_version.to_owned(),
+    }
 }
 
 fn planar(finding: &Finding) -> Planar {

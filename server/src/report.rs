@@ -1,8 +1,13 @@
 //! `foci report`: the words of an analysed study, written anew, changed, signed or printed.
 
 mod amend;
+mod chain;
+mod diff;
+mod edit;
+mod history;
 mod pdf;
 mod sign;
+mod trail;
 mod write;
 
 use anyhow::Result;
@@ -15,24 +20,25 @@ pub(crate) struct Report {
     command: Option<Command>,
 
     #[command(flatten)]
-    write: Option<write::Write>,
+    write: write::Write,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Amend(amend::Amend),
     Sign(sign::Sign),
+    History(history::History),
     Pdf(pdf::Pdf),
 }
 
 impl Report {
     pub(crate) fn run(self) -> Result<()> {
-        match (self.command, self.write) {
-            (Some(Command::Amend(command)), _) => command.run(),
-            (Some(Command::Sign(command)), _) => command.run(),
-            (Some(Command::Pdf(command)), _) => command.run(),
-            (None, Some(write)) => write.run(),
-            (None, None) => anyhow::bail!("name a folder of results; see `foci report --help`"),
+        match self.command {
+            Some(Command::Amend(command)) => command.run(),
+            Some(Command::Sign(command)) => command.run(),
+            Some(Command::History(command)) => command.run(),
+            Some(Command::Pdf(command)) => command.run(),
+            None => self.write.run(),
         }
     }
 }

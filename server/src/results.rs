@@ -76,6 +76,7 @@ pub(crate) fn write(
     if let Some(segmentation) = &objects.segmentation {
         made.push(keep(ResultKind::Seg, "seg.dcm".to_owned(), segmentation)?);
     }
+    made.push(keep(ResultKind::Narrative, "narrative.dcm".to_owned(), &objects.narrative)?);
     for ((finding, image), object) in report.findings.iter().zip(&images).zip(&objects.key_images) {
         let (png, dicom) = (format!("key-{}.png", finding.number), format!("key-{}.dcm", finding.number));
         image.save(place(&png)).with_context(|| format!("cannot write {png}"))?;
@@ -106,8 +107,11 @@ pub(crate) struct Made {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ResultKind {
+    /// Findings and measurements.
     Sr,
     Seg,
+    /// Words.
+    Narrative,
     KeyImage,
     Findings,
     Report,
@@ -138,6 +142,7 @@ impl ResultKind {
         match self {
             Self::Sr => "sr",
             Self::Seg => "seg",
+            Self::Narrative => "narrative",
             Self::KeyImage => "key_image",
             Self::Findings => "findings",
             Self::Report => "report",
@@ -165,7 +170,7 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
 }
 
 /// The local date and time: DICOM's content date and time are those of the place where content is made.
-fn now() -> DateTime {
+pub(crate) fn now() -> DateTime {
     use chrono::{Datelike, Timelike};
     let now = chrono::Local::now();
     // Every one of these fits: a month has two digits, a year four.

@@ -57,6 +57,18 @@ codes! {
     MR_UNSPECIFIED_BODY_REGION = "25056-3" "LN" "MRI Unspecified body region";
 }
 
+// What words are called: a document (CID 7000), its headings (CID 7001).
+//
+// The title and the headings have other codes in recent editions (LOINC, by modality); context groups 7000
+// and 7001 are baselines, so both are valid. These are the ones that validators and viewers in use know.
+codes! {
+    DIAGNOSTIC_IMAGING_REPORT = "18748-4" "LN" "Diagnostic Imaging Report";
+    FINDINGS = "121070" "DCM" "Findings";
+    IMPRESSIONS = "121072" "DCM" "Impressions";
+    RECOMMENDATIONS = "121074" "DCM" "Recommendations";
+    ADDENDUM = "121078" "DCM" "Addendum";
+}
+
 // What was found. CID 6104, 7159 and others.
 codes! {
     NODULE = "27925004" "SCT" "Nodule";
@@ -123,6 +135,9 @@ pub mod template {
         LANGUAGE = "121049" "DCM" "Language of Content Item and Descendants";
         OBSERVER_TYPE = "121005" "DCM" "Observer Type";
         DEVICE = "121007" "DCM" "Device";
+        PERSON = "121006" "DCM" "Person";
+        PERSON_OBSERVER_NAME = "121008" "DCM" "Person Observer Name";
+        PERSON_OBSERVER_ORGANIZATION = "121009" "DCM" "Person Observer's Organization Name";
         DEVICE_OBSERVER_UID = "121012" "DCM" "Device Observer UID";
         DEVICE_OBSERVER_NAME = "121013" "DCM" "Device Observer Name";
         DEVICE_OBSERVER_MANUFACTURER = "121014" "DCM" "Device Observer Manufacturer";
@@ -151,6 +166,12 @@ pub mod template {
         SOURCE_OF_MEASUREMENT = "121112" "DCM" "Source of Measurement";
         MEASUREMENT_METHOD = "370129005" "SCT" "Measurement Method";
         DERIVATION = "121401" "DCM" "Derivation";
+        IMPRESSION = "121073" "DCM" "Impression";
+        RECOMMENDATION = "121075" "DCM" "Recommendation";
+        BEST_ILLUSTRATION = "121080" "DCM" "Best illustration of finding";
+        QUALITATIVE_EVALUATIONS = "C0034375" "UMLS" "Qualitative Evaluations";
+        // Private: validators know (112040, DCM, "Tracking Unique Identifier") in measurement groups only.
+        LESION = "LESION" "99FOCI" "Tracking Unique Identifier of the lesion";
         COMMENT = "121106" "DCM" "Comment";
         NOT_A_NUMBER = "114000" "DCM" "Not a number";
         PROCESSING_EQUIPMENT = "109102" "DCM" "Processing Equipment";

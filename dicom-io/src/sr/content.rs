@@ -11,7 +11,7 @@ use dicom::object::InMemDicomObject;
 
 use super::codes::{Code, template};
 use crate::object::{Dataset, dataset::decimal, text};
-use crate::{SliceRef, Uid};
+use crate::{Lps, SliceRef, Uid};
 
 /// How a content item belongs to the one above it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,12 +71,30 @@ pub enum Value {
         /// Which segments of it, if it is a segmentation and not all.
         segments: Vec<u16>,
     },
+    /// A reference to an object that is no image, such as another report.
+    Composite {
+        /// Its class.
+        sop_class_uid: Uid,
+        /// Which one.
+        sop_instance_uid: Uid,
+    },
+    /// The name of a person, as DICOM writes it.
+    PersonName(String),
     /// Points on an image.
     Region {
         /// `POINT`, `POLYLINE`, `CIRCLE` and so on; a polyline that ends where it began is an area.
         graphic: String,
         /// Column and row: (0, 0) is the upper left corner of the first pixel, (0.5, 0.5) its centre.
         points: Vec<[f32; 2]>,
+    },
+    /// Points in the patient.
+    Space {
+        /// `POINT`, `POLYGON`, `ELLIPSOID` and so on.
+        graphic: String,
+        /// Where.
+        points: Vec<Lps>,
+        /// Frame of Reference UID.
+        frame_of_reference_uid: Uid,
     },
     /// Something this crate does not read. It is not written either.
     Other(String),
@@ -191,11 +209,30 @@ impl Item {
                 }
                 to.text(tags::VALUE_TYPE, VR::CS, "IMAGE").items(tags::REFERENCED_SOP_SEQUENCE, [reference])
             }
+            Value::Composite { sop_class_uid, sop_instance_uid } => {
+                to.text(tags::VALUE_TYPE, VR::CS, "COMPOSITE").items(
+                    tags::REFERENCED_SOP_SEQUENCE,
+                    [Dataset::new()
+                        .uid(tags::REFERENCED_SOP_CLASS_UID, sop_class_uid)
+                        .uid(tags::REFERENCED_SOP_INSTANCE_UID, sop_instance_uid)],
+                )
+            }
+            Value::PersonName(name) => {
+                to.text(tags::VALUE_TYPE, VR::CS, "PNAME").text(tags::PERSON_NAME, VR::PN, name)
+            }
             Value::Region { graphic, points } => {
                 let flat: Vec<f32> = points.iter().flatten().copied().collect();
                 to.text(tags::VALUE_TYPE, VR::CS, "SCOORD")
                     .text(tags::GRAPHIC_TYPE, VR::CS, graphic)
                     .floats(tags::GRAPHIC_DATA, &flat)
+            }
+            Value::Space { graphic, points, frame_of_reference_uid } => {
+                let flat: Vec<f32> =
+                    points.iter().flat_map(|point| point.to_array()).map(|mm| mm as f32).collect();
+                to.text(tags::VALUE_TYPE, VR::CS, "SCOORD3D")
+                    .text(tags::GRAPHIC_TYPE, VR::CS, graphic)
+                    .floats(tags::GRAPHIC_DATA, &flat)
+                    .uid(tags::REFERENCED_FRAME_OF_REFERENCE_UID, frame_of_reference_uid)
             }
             Value::Other(word) => to.text(tags::VALUE_TYPE, VR::CS, word),
         };
@@ -301,6 +338,14 @@ fn value(object: &InMemDicomObject) -> Option<Value> {
                     .collect(),
             }
         }
+        "COMPOSITE" => {
+            let reference = items(object, tags::REFERENCED_SOP_SEQUENCE).first()?;
+            Value::Composite {
+                sop_class_uid: uid(reference, tags::REFERENCED_SOP_CLASS_UID)?,
+                sop_instance_uid: uid(reference, tags::REFERENCED_SOP_INSTANCE_UID)?,
+            }
+        }
+        "PNAME" => Value::PersonName(text(object, tags::PERSON_NAME)),
         "SCOORD" => {
             let flat = object.get(tags::GRAPHIC_DATA)?.to_multi_float32().ok()?;
             Value::Region {
@@ -308,12 +353,21 @@ fn value(object: &InMemDicomObject) -> Option<Value> {
                 points: flat.chunks_exact(2).map(|point| [point[0], point[1]]).collect(),
             }
         }
+        "SCOORD3D" => {
+            let flat = object.get(tags::GRAPHIC_DATA)?.to_multi_float32().ok()?;
+            let points = flat.chunks_exact(3).map(|p| Lps::from([p[0], p[1], p[2]].map(f64::from)));
+            Value::Space {
+                graphic: text(object, tags::GRAPHIC_TYPE),
+                points: points.collect(),
+                frame_of_reference_uid: uid(object, tags::REFERENCED_FRAME_OF_REFERENCE_UID)?,
+            }
+        }
         "" => return None,
         other => Value::Other(other.to_owned()),
     })
 }
 
-fn items(object: &InMemDicomObject, tag: Tag) -> &[InMemDicomObject] {
+pub(super) fn items(object: &InMemDicomObject, tag: Tag) -> &[InMemDicomObject] {
     object.get(tag).and_then(|element| element.items()).unwrap_or_default()
 }
 

@@ -15,7 +15,7 @@ use dicom::dictionary_std::{tags, uids};
 use super::codes::{self, Code, template};
 use super::content::{Item, Relation, Value, reference};
 use crate::geometry::Ijk;
-use crate::object::{Algorithm, Context, Dataset, Kind, NewSeries, ResultObject, text};
+use crate::object::{Algorithm, Context, Dataset, Kind, NewSeries, Origin, ResultObject, text};
 use crate::{SliceRef, Uid};
 
 /// The language that the free text of a report is written in. Code meanings are English in both.
@@ -222,7 +222,7 @@ impl MeasurementReport<'_> {
 
         Item::new(Relation::Contains, codes::IMAGING_MEASUREMENT_REPORT, title)
             .with([Item::new(Relation::HasConceptMod, template::LANGUAGE, language)])
-            .with(observer(context))
+            .with(observer(&context.origin()))
             .with([
                 Item::new(Relation::HasConceptMod, template::PROCEDURE_REPORTED, procedure),
                 image_library(context),
@@ -248,13 +248,13 @@ impl MeasurementReport<'_> {
 }
 
 /// TID 1001, 1002 and 1004: who observed.
-pub(super) fn observer(context: &Context) -> [Item; 5] {
+pub(super) fn observer(origin: &Origin) -> [Item; 5] {
     let item = |name, value| Item::new(Relation::HasObsContext, name, value);
-    let observer = context.observer();
+    let observer = origin.observer();
     [
         item(template::OBSERVER_TYPE, Value::Code(template::DEVICE)),
         item(template::DEVICE_OBSERVER_UID, Value::UidRef(observer.device_uid)),
-        item(template::DEVICE_OBSERVER_NAME, Value::Text(context.equipment.model_name.clone())),
+        item(template::DEVICE_OBSERVER_NAME, Value::Text(origin.equipment.model_name.clone())),
         item(template::DEVICE_OBSERVER_MANUFACTURER, Value::Text(observer.manufacturer)),
         item(template::DEVICE_OBSERVER_MODEL_NAME, Value::Text(observer.name)),
     ]

@@ -11,13 +11,11 @@ pub(super) fn recommendation(language: Language, facts: &Facts<'_>) -> Vec<Sente
         rules: vec![advice.rule.clone()],
         author: Author::Template,
     });
-    let refused = advised.guideline.iter().flat_map(|guideline| {
-        advised.refused.iter().map(|refusal| Sentence {
-            text: refusal.text(*guideline, language),
-            evidence: refusal.findings.clone(),
-            rules: Vec::new(),
-            author: Author::Template,
-        })
+    let refused = advised.refused.iter().map(|refusal| Sentence {
+        text: refusal.text(language),
+        evidence: refusal.findings.clone(),
+        rules: Vec::new(),
+        author: Author::Template,
     });
     advice.chain(refused).filter(|sentence| !sentence.text.is_empty()).collect()
 }

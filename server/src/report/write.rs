@@ -25,8 +25,8 @@ use crate::words::{self, Writer};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Write {
     /// The folder of results that `foci analyze` wrote
-    #[arg(value_name = "RESULTS")]
-    results: PathBuf,
+    #[arg(required = true, value_name = "RESULTS")]
+    results: Option<PathBuf>,
 
     /// The folder to write [default: RESULTS-report, or RESULTS-report-2, .. if that exists]
     #[arg(short, long, value_name = "DIR")]
@@ -43,8 +43,10 @@ pub(crate) struct Write {
 impl Write {
     pub(crate) fn run(self) -> Result<()> {
         let writer = self.llm.settings()?.map(|settings| Writer::new(&settings)).transpose()?;
-        let mut report = read(&self.results)?;
-        let place = self.output.unwrap_or_else(|| free_name(&self.results));
+        // None only with a subcommand, which then is what runs.
+        let results = self.results.context("name a folder of results; see `foci report --help`")?;
+        let mut report = read(&results)?;
+        let place = self.output.unwrap_or_else(|| free_name(&results));
         let folder = OutputFolder::create(&place)?;
         let language = self.lang.map_or(report.narrative.language, Into::into);
         words::by_template(&mut report, language);

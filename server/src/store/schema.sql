@@ -95,7 +95,7 @@ CREATE INDEX job_next ON job (state, lane, id, not_before);
 CREATE TABLE result (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
     job_id           INTEGER NOT NULL REFERENCES job,
-    -- sr, seg, key_image: DICOM objects. findings, report, page, picture: files for people and programs.
+    -- sr, seg, key_image, narrative: DICOM objects. findings, report, page, picture: files for people and programs.
     kind             TEXT NOT NULL,
     name             TEXT NOT NULL,
     -- Below the folder results/.

@@ -131,7 +131,7 @@ pub(crate) struct JobDetail {
 /// A file that a job made: `/api/jobs/{id}/files/{name}`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ResultFile {
-    /// sr, seg, key_image: DICOM objects. findings, report, page, picture: files for people and programs.
+    /// sr, seg, key_image, narrative: DICOM objects. findings, report, page, picture: files for people and programs.
     #[schema(example = "picture")]
     pub(crate) kind: String,
     #[schema(example = "key-1.png")]
