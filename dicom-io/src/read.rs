@@ -58,6 +58,21 @@ impl Series {
         Ok((plan.geometry, plan.shape, plan.warnings))
     }
 
+    /// The patient, study and series, without reading any pixels.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if the first image was changed since it was found, or is not to be understood.
+    pub fn source(&self) -> Result<Source, Error> {
+        let Some(first) = self.instances.first() else {
+            return Err(Error::NotAVolume { series_uid: self.uid.clone(), cause: "it is empty".to_owned() });
+        };
+        Source::read(&reopen(first)?).ok_or_else(|| Error::Damaged {
+            sop_instance_uid: first.sop_instance_uid.clone(),
+            cause: "the attributes of patient and study cannot be understood",
+        })
+    }
+
     /// Reads the series into a volume.
     ///
     /// Columns follow the row direction cosine (i), rows the column direction cosine (j), and slices are

@@ -14,6 +14,7 @@ pub use self::patient::Sex;
 use crate::header::Header;
 use crate::uid::Uid;
 
+mod earlier;
 mod patient;
 
 /// Values longer than this are left behind: no attribute of a patient or a study needs as much.

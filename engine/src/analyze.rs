@@ -17,7 +17,7 @@ use crate::narrative::{Facts, Language, Narrative};
 use crate::part::bounding_box;
 use crate::prepare::{Prepared, prepare};
 use crate::report::{Examined, ModelRun, Provenance, Report, SCHEMA_VERSION};
-use crate::track::Prior;
+use crate::track::{self, Current, Prior};
 use crate::write::Writing;
 
 /// Said in every report.
@@ -115,7 +115,7 @@ pub fn analyze(reading: &Reading, task: &Task<'_>, tools: &mut Tools<'_>) -> Res
 
     (tools.progress)(Step { what: "measuring", done: 0, total: 1 });
     let spacing = reading.volume.geometry.spacing();
-    let (findings, immeasurable) = findings(reading, lesions);
+    let (mut findings, immeasurable) = findings(reading, lesions);
     let mut warnings: Vec<String> = reading.warnings.iter().map(ToString::to_string).chain(odd).collect();
     if immeasurable > 0 {
         warnings.push(format!(
@@ -123,13 +123,26 @@ pub fn analyze(reading: &Reading, task: &Task<'_>, tools: &mut Tools<'_>) -> Res
         ));
     }
     let modality = reading.source.modality();
+    let mut compared = None;
+    if let Some(prior) = task.prior {
+        (tools.progress)(Step { what: "comparing", done: 0, total: 1 });
+        let current = Current {
+            images: &reading.volume,
+            is_ct: modality == "CT",
+            frame_of_reference_uid: reading.source.frame_of_reference_uid(),
+            examined: &examined,
+        };
+        let notes;
+        (compared, notes) = track::compare(&tools.device, &current, prior, &mut findings)?;
+        warnings.extend(notes);
+    }
     let mut facts = Facts {
         modality: &modality,
         slices: reading.slices.len(),
         spacing_mm: spacing.to_array(),
         findings: &findings,
         examined: &examined,
-        compared: None,
+        compared: compared.as_ref(),
         advised: &Advised::default(),
         warnings: &warnings,
     };
@@ -148,7 +161,7 @@ pub fn analyze(reading: &Reading, task: &Task<'_>, tools: &mut Tools<'_>) -> Res
         spacing_mm: spacing.to_array(),
         findings,
         examined,
-        compared: None,
+        compared,
         advised,
         narrative,
         warnings,

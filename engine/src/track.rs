@@ -8,6 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Kind, Site};
 
+mod change;
+mod compare;
+mod pair;
+mod pyramid;
+mod recorded;
+mod register;
+mod solve;
+
+pub use compare::{Current, compare};
+
 /// An earlier examination of the same patient, to compare with.
 #[derive(Debug, Clone)]
 pub struct Prior {

@@ -22,6 +22,7 @@ pub mod morphology;
 pub mod nms;
 pub mod peaks;
 pub mod resample;
+pub mod shrink;
 
 mod bits;
 mod grid;

@@ -10,6 +10,7 @@ use models::Card;
 
 use crate::output::OutputFolder;
 use crate::patient::History;
+use crate::prior;
 use crate::progress::Bar;
 use crate::results;
 use crate::session::{Session, Stopwatch};
@@ -45,6 +46,10 @@ pub(crate) struct Analyze {
 
     #[command(flatten)]
     history: History,
+
+    /// An earlier examination of the same patient to compare with: its images, its structured report, or both
+    #[arg(long, value_name = "PATH")]
+    prior: Vec<PathBuf>,
 
     /// Read this series rather than the one that suits best
     #[arg(long, value_name = "UID")]
@@ -107,13 +112,18 @@ impl Analyze {
         };
         let session = Session::new(self.threads);
         let show = |what: &str, done, total| bar.show(what, done, total);
-        let task = Task {
+        let alone = Task {
             wanted: &wanted,
             language: self.lang.into(),
             guideline: self.history.guideline(),
             patient: self.history.patient(),
             prior: None,
         };
+        let prior = match &self.prior[..] {
+            [] => None,
+            paths => Some(prior::read(paths, &series.source()?, &alone, &session, &show, &watch)?),
+        };
+        let task = Task { prior: prior.as_ref(), ..alone };
         let (reading, report) = results::analyze(series, &task, &session, &show, &watch)?;
         results::write(&reading, &report, None, folder.path(), &watch)?;
         folder.finish()?;

@@ -28,6 +28,7 @@ mod page;
 mod patient;
 mod phantom;
 mod plan;
+mod prior;
 mod progress;
 mod pull;
 mod qc;

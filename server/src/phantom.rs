@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use dicom_io::Spacing;
-use dicom_io::phantom::{self, Orientation};
+use dicom_io::phantom::{self, Fate, FollowUp, Orientation, Pose};
 
 use crate::output::OutputFolder;
 
@@ -63,6 +63,26 @@ pub(crate) struct Phantom {
     /// Store signed values
     #[arg(long)]
     signed: bool,
+
+    /// The same patient this many days later: moved, breathing deeper, lesions grown, shrunk, gone and new
+    #[arg(long, value_name = "DAYS")]
+    follow_up: Option<u32>,
+}
+
+/// What has become of `patient` after so many days. Of any five nodules and any three liver lesions one grows and
+/// one goes away.
+fn later(patient: phantom::Phantom, days: u32) -> FollowUp {
+    let nodules = [1.4, 1.0, 0.0, 0.75, 1.0].map(fate);
+    let liver = [1.0, 0.0, 1.35].map(fate);
+    let fates = (0..patient.nodules).map(|n| nodules[n % nodules.len()]);
+    let fates = fates.chain((0..patient.liver_lesions).map(|n| liver[n % liver.len()])).collect();
+    let pose = Pose { shift_mm: [9.0, -6.0, 14.0], turn_degrees: [3.0, -2.0, 5.0], breath: 1.04 };
+    FollowUp { patient, days, pose, fates, new_nodules: 1, new_liver_lesions: 1 }
+}
+
+/// Diameters become so many times as large; 0 is gone.
+fn fate(times: f64) -> Fate {
+    if times > 0.0 { Fate::Scaled(times) } else { Fate::Gone }
 }
 
 /// How the slices are cut.
@@ -114,7 +134,11 @@ impl Phantom {
             signed: self.signed,
         };
         let folder = OutputFolder::create(&self.folder)?;
-        phantom.write(folder.path()).context("cannot write the phantom")?;
+        let written = match self.follow_up {
+            Some(days) => later(phantom, days).write(folder.path()),
+            None => phantom.write(folder.path()),
+        };
+        written.context("cannot write the phantom")?;
         folder.finish()
     }
 }

@@ -59,7 +59,7 @@ impl Source {
     }
 
     /// The value of `tag` as text; `None` if it is empty.
-    fn words(&self, tag: Tag) -> Option<String> {
+    pub(super) fn words(&self, tag: Tag) -> Option<String> {
         let text = self.object().get(tag)?.to_str().ok()?;
         let text = text.trim_matches(['\0', ' ']);
         (!text.is_empty()).then(|| text.to_owned())

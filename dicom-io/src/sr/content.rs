@@ -11,7 +11,7 @@ use dicom::object::InMemDicomObject;
 
 use super::codes::{Code, template};
 use crate::object::{Dataset, dataset::decimal, text};
-use crate::{SliceRef, Uid};
+use crate::{Lps, SliceRef, Uid};
 
 /// How a content item belongs to the one above it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,15 @@ pub enum Value {
         graphic: String,
         /// Column and row: (0, 0) is the upper left corner of the first pixel, (0.5, 0.5) its centre.
         points: Vec<[f32; 2]>,
+    },
+    /// Points in the patient.
+    Space {
+        /// `POINT`, `POLYGON`, `ELLIPSOID` and so on.
+        graphic: String,
+        /// Where.
+        points: Vec<Lps>,
+        /// Frame of Reference UID.
+        frame_of_reference_uid: Uid,
     },
     /// Something this crate does not read. It is not written either.
     Other(String),
@@ -217,6 +226,14 @@ impl Item {
                     .text(tags::GRAPHIC_TYPE, VR::CS, graphic)
                     .floats(tags::GRAPHIC_DATA, &flat)
             }
+            Value::Space { graphic, points, frame_of_reference_uid } => {
+                let flat: Vec<f32> =
+                    points.iter().flat_map(|point| point.to_array()).map(|mm| mm as f32).collect();
+                to.text(tags::VALUE_TYPE, VR::CS, "SCOORD3D")
+                    .text(tags::GRAPHIC_TYPE, VR::CS, graphic)
+                    .floats(tags::GRAPHIC_DATA, &flat)
+                    .uid(tags::REFERENCED_FRAME_OF_REFERENCE_UID, frame_of_reference_uid)
+            }
             Value::Other(word) => to.text(tags::VALUE_TYPE, VR::CS, word),
         };
         let mut children = self.children.iter().filter(|c| !matches!(c.value, Value::Other(_))).peekable();
@@ -334,6 +351,15 @@ fn value(object: &InMemDicomObject) -> Option<Value> {
             Value::Region {
                 graphic: text(object, tags::GRAPHIC_TYPE),
                 points: flat.chunks_exact(2).map(|point| [point[0], point[1]]).collect(),
+            }
+        }
+        "SCOORD3D" => {
+            let flat = object.get(tags::GRAPHIC_DATA)?.to_multi_float32().ok()?;
+            let points = flat.chunks_exact(3).map(|p| Lps::from([p[0], p[1], p[2]].map(f64::from)));
+            Value::Space {
+                graphic: text(object, tags::GRAPHIC_TYPE),
+                points: points.collect(),
+                frame_of_reference_uid: uid(object, tags::REFERENCED_FRAME_OF_REFERENCE_UID)?,
             }
         }
         "" => return None,

@@ -1,12 +1,14 @@
 //! Measurement reports read back, ours and other programs'.
 
+use dicom::dictionary_std::tags;
 use dicom::object::InMemDicomObject;
 
 use super::codes::{Code, template};
 use super::content::{Item, Value};
 use super::tid1500::{Measurement, Site};
 use crate::error::Error;
-use crate::{SliceRef, Uid};
+use crate::object::{DateTime, text};
+use crate::{Lps, SliceRef, Uid};
 
 /// What a group of measurements is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +22,15 @@ pub enum Region {
         points: Vec<[f32; 2]>,
         /// The image.
         image: SliceRef,
+    },
+    /// Points in the patient.
+    Space {
+        /// `POINT`, `POLYGON`, `ELLIPSOID` and so on.
+        graphic: String,
+        /// Where.
+        points: Vec<Lps>,
+        /// In which frame of reference.
+        frame_of_reference_uid: Uid,
     },
     /// A segment of a segmentation.
     Segment {
@@ -62,6 +73,8 @@ pub struct Read {
     pub procedure: Option<Code>,
     /// The groups below Imaging Measurements, in their order.
     pub groups: Vec<Group>,
+    /// Content Date and Time.
+    pub created: Option<DateTime>,
 }
 
 /// Reads the measurement groups of a structured report.
@@ -80,7 +93,8 @@ pub fn read(object: &InMemDicomObject) -> Result<Read, Error> {
     let groups =
         containers.flat_map(|container| container.named(template::MEASUREMENT_GROUP)).map(group).collect();
     let procedure = root.code(template::PROCEDURE_REPORTED).cloned();
-    Ok(Read { root, procedure, groups })
+    let created = text(object, tags::CONTENT_DATE) + &text(object, tags::CONTENT_TIME);
+    Ok(Read { root, procedure, groups, created: DateTime::parse(&created) })
 }
 
 /// Coded items of a group that are no qualities.
@@ -133,6 +147,11 @@ fn region(item: &Item) -> Option<Region> {
             });
             Some(Region::Outline { graphic: graphic.clone(), points: points.clone(), image: image? })
         }
+        Value::Space { graphic, points, frame_of_reference_uid } => Some(Region::Space {
+            graphic: graphic.clone(),
+            points: points.clone(),
+            frame_of_reference_uid: frame_of_reference_uid.clone(),
+        }),
         Value::Image { image, segments } if item.name.as_ref() == Some(&template::REFERENCED_SEGMENT) => {
             Some(Region::Segment { segmentation: image.clone(), number: *segments.first()? })
         }

@@ -1,0 +1,63 @@
+//! Whether two examinations are of one patient, and how long the one was before the other.
+
+use dicom::dictionary_std::tags;
+
+use super::Source;
+use crate::date;
+
+impl Source {
+    /// Whether both name the same patient: the same Patient ID, and not two different issuers of it.
+    ///
+    /// `None` where one of them names none.
+    pub fn same_patient(&self, other: &Self) -> Option<bool> {
+        let ids = self.words(tags::PATIENT_ID)? == other.words(tags::PATIENT_ID)?;
+        let [issuer, others] = [self, other].map(|source| source.words(tags::ISSUER_OF_PATIENT_ID));
+        let issuers = issuer.zip(others).is_none_or(|(issuer, other)| issuer == other);
+        Some(ids && issuers)
+    }
+
+    /// Days from `earlier` to this one by their study dates, less than 0 where that was later; `None` where a
+    /// date is missing or none.
+    pub fn days_since(&self, earlier: &Self) -> Option<i64> {
+        let day = |source: &Self| date::day(&source.words(tags::STUDY_DATE)?);
+        Some(day(self)? - day(earlier)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dicom::core::{Tag, VR};
+    use dicom::object::InMemDicomObject;
+
+    use super::*;
+
+    fn source(values: &[(Tag, VR, &str)]) -> Source {
+        let mut object = InMemDicomObject::new_empty();
+        object.put_str(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.1");
+        object.put_str(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.2");
+        for (tag, vr, value) in values {
+            object.put_str(*tag, *vr, *value);
+        }
+        Source::of(object).unwrap()
+    }
+
+    #[test]
+    fn a_patient_is_the_same_by_number_and_issuer() {
+        let patient = |id, issuer| {
+            source(&[(tags::PATIENT_ID, VR::LO, id), (tags::ISSUER_OF_PATIENT_ID, VR::LO, issuer)])
+        };
+        assert_eq!(patient("P1", "A").same_patient(&patient("P1 ", "A")), Some(true));
+        assert_eq!(patient("P1", "A").same_patient(&patient("P1", "")), Some(true));
+        assert_eq!(patient("P1", "A").same_patient(&patient("P1", "B")), Some(false));
+        assert_eq!(patient("P1", "A").same_patient(&patient("P2", "A")), Some(false));
+        assert_eq!(patient("P1", "A").same_patient(&patient("", "A")), None);
+    }
+
+    #[test]
+    fn days_are_those_between_the_study_dates() {
+        let studied = |date| source(&[(tags::STUDY_DATE, VR::DA, date)]);
+        assert_eq!(studied("20260402").days_since(&studied("20260101")), Some(91));
+        assert_eq!(studied("20260101").days_since(&studied("20260402")), Some(-91));
+        assert_eq!(studied("20260101").days_since(&studied("")), None);
+    }
+}
