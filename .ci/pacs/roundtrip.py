@@ -117,9 +117,9 @@ def ask(url, body=None):
         return json.load(answer)
 
 
-def wait(what, seen, seconds=240):
-    """What `seen` says once it says something."""
-    end = time.monotonic() + seconds
+def wait(what, seen):
+    """What `seen` says once it says something; an analysis may take minutes on a machine with much to do."""
+    end = time.monotonic() + 900
     while time.monotonic() < end:
         try:
             if value := seen():

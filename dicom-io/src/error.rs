@@ -209,8 +209,8 @@ pub enum Error {
     #[error("the object cannot be written: {0}")]
     Write(#[source] std::io::Error),
 
-    /// Read something else: this object holds no measurement report.
-    #[error("no measurement report: {0}")]
+    /// Read something else: this object holds no report of the kind asked for.
+    #[error("no such report: {0}")]
     NotAReport(&'static str),
 }
 

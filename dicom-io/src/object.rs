@@ -220,6 +220,7 @@ impl Origin<'_> {
         once: bool,
     ) -> ResultObject {
         let time = if once { self.created.value() } else { String::new() };
+        let content = content.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
         let hash = digest(content.object());
         let uid = |what: &str| {
             let equipment = &self.equipment.software_version;

@@ -7,7 +7,7 @@ use ndarray::{Array3, ArrayView3, Zip, s};
 
 use crate::error::Error;
 use crate::evidence::Evidence;
-use crate::finding::{Finding, Kind, Mask, Organ, Site};
+use crate::finding::{Density, Finding, Kind, Mask, Organ, Site};
 use crate::grid::{Bounds, Grid};
 use crate::guideline::{Advised, Guideline, Patient, advise};
 use crate::liver;
@@ -447,7 +447,7 @@ fn findings(reading: &Reading, lesions: Vec<Lesion>) -> (Vec<Finding>, usize) {
             model: lesion.model.name.clone(),
             sop_instance_uid: reading.slices[measurements.slice].sop_instance_uid.clone(),
             tracking_uid: Uid::derived(&["tracking", series, &lesion.model.weights.sha256, &place]),
-            density: None,
+            density: density(reading, &lesion),
             change: None,
             critical: lesion.model.is_critical(measurements.long_axis_mm),
             measurements,
@@ -455,6 +455,12 @@ fn findings(reading: &Reading, lesions: Vec<Lesion>) -> (Vec<Finding>, usize) {
         }
     };
     ((1..).zip(measured).map(number).collect(), immeasurable)
+}
+
+/// What a lung nodule looks like; only CT has Hounsfield units to tell.
+fn density(reading: &Reading, lesion: &Lesion) -> Option<Density> {
+    let tells = lesion.kind == Kind::LungNodule && reading.source.modality() == "CT";
+    tells.then(|| crate::density::density(&reading.volume, &lesion.mask)).flatten()
 }
 
 impl ModelRun {

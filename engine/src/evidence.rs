@@ -3,6 +3,8 @@
 //! It is made from our own report, or from anybody's structured report. What is not in here is not known, and
 //! words that claim it are wrong.
 
+mod from_sr;
+
 use serde::Serialize;
 
 use crate::finding::{Density, Finding, Kind, Organ, Side};

@@ -5,6 +5,7 @@
 mod analyze;
 pub mod check;
 pub mod choose;
+pub mod density;
 mod error;
 pub mod evidence;
 pub mod finding;
@@ -20,6 +21,7 @@ mod part;
 mod prepare;
 pub mod qc;
 pub mod report;
+pub mod response;
 pub mod structured;
 pub mod track;
 pub mod write;

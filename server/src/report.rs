@@ -1,8 +1,13 @@
 //! `foci report`: the words of an analysed study, written anew, changed, signed or printed.
 
 mod amend;
+mod chain;
+mod diff;
+mod edit;
+mod history;
 mod pdf;
 mod sign;
+mod trail;
 mod write;
 
 use anyhow::Result;
@@ -22,6 +27,7 @@ pub(crate) struct Report {
 enum Command {
     Amend(amend::Amend),
     Sign(sign::Sign),
+    History(history::History),
     Pdf(pdf::Pdf),
 }
 
@@ -30,6 +36,7 @@ impl Report {
         match (self.command, self.write) {
             (Some(Command::Amend(command)), _) => command.run(),
             (Some(Command::Sign(command)), _) => command.run(),
+            (Some(Command::History(command)), _) => command.run(),
             (Some(Command::Pdf(command)), _) => command.run(),
             (None, Some(write)) => write.run(),
             (None, None) => anyhow::bail!("name a folder of results; see `foci report --help`"),

@@ -170,6 +170,8 @@ pub mod template {
         RECOMMENDATION = "121075" "DCM" "Recommendation";
         BEST_ILLUSTRATION = "121080" "DCM" "Best illustration of finding";
         QUALITATIVE_EVALUATIONS = "C0034375" "UMLS" "Qualitative Evaluations";
+        // Private: validators know (112040, DCM, "Tracking Unique Identifier") in measurement groups only.
+        LESION = "LESION" "99FOCI" "Tracking Unique Identifier of the lesion";
         COMMENT = "121106" "DCM" "Comment";
         NOT_A_NUMBER = "114000" "DCM" "Not a number";
         PROCESSING_EQUIPMENT = "109102" "DCM" "Processing Equipment";

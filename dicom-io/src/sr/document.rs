@@ -1,16 +1,19 @@
 //! A report of words read back, ours or another program's: its text, and what it says about itself.
 
+use std::path::Path;
+
 use dicom::core::{Tag, VR};
 use dicom::dictionary_std::tags;
 use dicom::object::InMemDicomObject;
 
-use super::codes::{Code, template};
+use super::codes::template;
 use super::content::{Item, Relation, Value, items};
 use super::tid1500::Language;
 use super::tid2000::{Author, Observer, RULE, Section, Sentence, TextReport};
 use crate::Uid;
 use crate::error::Error;
 use crate::object::{Dataset, DateTime, text};
+use crate::source::Source;
 
 /// An object that a report refers to, and where an archive keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,11 +57,23 @@ pub struct Document {
 }
 
 impl Document {
+    /// Reads a file, and whom and what study it is about, so that another version of it can be written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAReport`] if it holds no structured report with text.
+    pub fn open(path: &Path) -> Result<(Self, Source), Error> {
+        let object = super::open(path)?;
+        let document = Self::read(&object)?;
+        let source = Source::of_report(&object).ok_or(Error::NotAReport("a UID is missing"))?;
+        Ok((document, source))
+    }
+
     /// Reads the text of a structured report of any template.
     ///
     /// Every text item of the content counts, in its order; texts that are context, such as the name of a
     /// device, do not. The heading is the name of the nearest container, or the item's own where there is
-    /// none but the root. See [`open`](super::open) for a file.
+    /// none but the root.
     ///
     /// # Errors
     ///
@@ -106,26 +121,25 @@ impl Document {
     }
 }
 
-/// Adds the text below `item` to `sections`; `heading` is the name of the nearest container.
-fn gather(item: &Item, heading: Option<(&Code, &Item)>, sections: &mut Vec<Section>) {
+/// Adds the text below `item` to `sections`; `heading` is the nearest container with a name but the root.
+fn gather(item: &Item, heading: Option<&Item>, sections: &mut Vec<Section>) {
+    // The section of this very item: two containers with one name are two sections.
+    let mut own: Option<usize> = None;
     for child in &item.children {
         match (&child.value, &child.name) {
-            (Value::Text(words), name) if child.relation == Relation::Contains => {
-                let heading_code = heading.map(|(code, _)| code).or(name.as_ref());
-                let Some(code) = heading_code.filter(|_| !words.is_empty()) else { continue };
-                let known = sections.last_mut().filter(|section| section.heading == *code);
-                let section = match known {
-                    Some(section) => section,
-                    None => {
-                        let observer = heading.and_then(|(_, container)| observer(container));
-                        let new = Section { heading: code.clone(), observer, sentences: Vec::new() };
-                        sections.push(new);
-                        sections.last_mut().expect("one was added")
-                    }
-                };
-                section.sentences.push(sentence(child, words));
+            (Value::Text(words), name) if child.relation == Relation::Contains && !words.is_empty() => {
+                let Some(code) = heading.and_then(|item| item.name.as_ref()).or(name.as_ref()) else { continue };
+                let last = sections.len().checked_sub(1);
+                let same = own.filter(|own| Some(*own) == last && sections[*own].heading == *code);
+                let at = same.unwrap_or_else(|| {
+                    let observer = heading.and_then(observer);
+                    sections.push(Section { heading: code.clone(), observer, sentences: Vec::new() });
+                    sections.len() - 1
+                });
+                own = Some(at);
+                sections[at].sentences.push(sentence(child, words));
             }
-            (Value::Container { .. }, Some(name)) => gather(child, Some((name, child)), sections),
+            (Value::Container { .. }, Some(_)) => gather(child, Some(child), sections),
             _ => gather(child, heading, sections),
         }
     }
@@ -146,7 +160,7 @@ fn sentence(item: &Item, words: &str) -> Sentence {
         Sentence { text: words.to_owned(), author: person.or(algorithm), ..Sentence::default() };
     for child in &item.children {
         match &child.value {
-            Value::UidRef(uid) if child.name.as_ref() == Some(&template::TRACKING_UNIQUE_IDENTIFIER) => {
+            Value::UidRef(uid) if child.name.as_ref() == Some(&template::LESION) => {
                 sentence.lesions.push(uid.clone());
             }
             Value::Image { image, .. } => sentence.images.push(image.clone()),

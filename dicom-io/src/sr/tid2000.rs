@@ -216,9 +216,7 @@ impl TextReport {
             .with(author)
             .with(rules.map(|rule| modifier(template::ALGORITHM_PARAMETERS, &format!("{RULE}{rule}"))))
             .with(images)
-            .with(
-                lesions.map(|uid| inferred(template::TRACKING_UNIQUE_IDENTIFIER, Value::UidRef(uid.clone()))),
-            )
+            .with(lesions.map(|uid| inferred(template::LESION, Value::UidRef(uid.clone()))))
             // A sentence written by a person may rest on something else.
             .with(measured.filter(|_| !matches!(sentence.author, Some(Author::Person(_)))))
     }

@@ -7,6 +7,7 @@ mod scan;
 mod segmentation;
 mod validate;
 mod viewer;
+mod words;
 
 /// The folder of the programs that `.ci/peers` installs, or `None` where `file` is not in it and
 /// `FOCI_REQUIRE` does not name `what`.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::scan::{AXIAL, OBLIQUE, Scan};
+use crate::words;
 use dicom::core::value::DataSetSequence;
 use dicom::core::{DataElement, VR};
 use dicom::dictionary_std::tags;
@@ -40,7 +41,11 @@ fn write_all(scan: &Scan, folder: &Path) -> Vec<PathBuf> {
         slices: vec![3],
         pixels: picture.view(),
     };
+    let [amended, signed] = words::versions(scan, &words::draft(scan, Language::English));
     let objects = [
+        ("words-zh", words::draft(scan, Language::Chinese)),
+        ("words-amended", amended),
+        ("words-signed", signed),
         ("seg", segmentation.clone()),
         ("sr-en", scan.report(Language::English, &segmentation)),
         ("sr-zh", scan.report(Language::Chinese, &segmentation)),

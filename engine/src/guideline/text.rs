@@ -38,8 +38,8 @@ impl Next {
         };
         let [from, to] = self.months.unwrap_or([every, every]);
         let consider = self.action == Action::ConsiderCt;
-        // Whole rounds are named one by one, others by their end.
-        let rounds = (to - from).is_multiple_of(every.max(1));
+        // Two rounds are named, more are "every so often".
+        let rounds = from + every == to;
         match language {
             Chinese => {
                 let when = if rounds {

@@ -5,6 +5,7 @@ use dicom_io::sr::{self, Code, Document, Referenced, Section, TextReport, codes}
 use dicom_io::{Reading, SliceRef, Uid};
 
 use super::procedure;
+use crate::check;
 use crate::finding::Finding;
 use crate::narrative::{Author, Language, Narrative, Sentence};
 use crate::report::Report;
@@ -102,8 +103,8 @@ pub fn text_report(
 /// Sections that are neither findings nor impression nor recommendation are left out, and so are references
 /// to lesions that the report does not hold. The patient's version and the worklist line stay the report's.
 pub fn narrative(document: &Document, report: &Report) -> Narrative {
-    let section = |headings: [&Code; 2]| -> Vec<Sentence> {
-        let named = |section: &&Section| headings.contains(&&section.heading);
+    let section = |wanted: check::Section| -> Vec<Sentence> {
+        let named = |section: &&Section| section_of(&section.heading) == Some(wanted);
         let sentences = document.report.sections.iter().filter(named).flat_map(|section| &section.sentences);
         let sentence = |sentence: &sr::Sentence| {
             let number =
@@ -127,17 +128,23 @@ pub fn narrative(document: &Document, report: &Report) -> Narrative {
             Some(sr::Language::English) => Language::English,
             None => report.narrative.language,
         },
-        findings: section([&codes::FINDINGS, &LOINC_FINDINGS]),
-        impression: section([&codes::IMPRESSIONS, &LOINC_IMPRESSIONS]),
-        recommendation: section([&codes::RECOMMENDATIONS, &LOINC_RECOMMENDATIONS]),
+        findings: section(check::Section::Findings),
+        impression: section(check::Section::Impression),
+        recommendation: section(check::Section::Recommendation),
         ..report.narrative.clone()
     }
 }
 
-// The headings in recent editions of CID 7001.
-const LOINC_FINDINGS: Code = Code::new("59776-5", "LN", "Findings");
-const LOINC_IMPRESSIONS: Code = Code::new("19005-8", "LN", "Impressions");
-const LOINC_RECOMMENDATIONS: Code = Code::new("18783-1", "LN", "Recommendations");
+/// Which of our sections a heading is: by its meaning, for its code depends on the edition of CID 7001, and
+/// programs have their own.
+pub fn section_of(heading: &Code) -> Option<check::Section> {
+    match heading.meaning.trim().trim_end_matches('s').to_ascii_lowercase().as_str() {
+        "finding" => Some(check::Section::Findings),
+        "impression" | "conclusion" => Some(check::Section::Impression),
+        "recommendation" => Some(check::Section::Recommendation),
+        _ => None,
+    }
+}
 
 /// The language as reports name it.
 pub(super) fn language(language: Language) -> sr::Language {
@@ -157,7 +164,7 @@ fn author(author: Author, report: &Report) -> Option<sr::Author> {
         }),
         Author::Model => Some(sr::Author::Algorithm {
             name: provenance.writing.model.clone().unwrap_or_else(|| MODEL.to_owned()),
-            version: None,
+            version: provenance.writing.model_version.clone(),
             learned: true,
         }),
         // An analysis has no words of a person; who amends is named there.

@@ -1,87 +1,20 @@
 //! The words of the template, as a radiologist would read them.
 
-use dicom_io::{Lps, Uid};
-use engine::guideline::Advised;
-use engine::narrative::Facts;
 use engine::report::Examined;
-use engine::{Finding, Kind, Language, Mask, Measurements, Narrative, Organ, Side, Site};
-use ndarray::Array3;
+use engine::{Finding, Kind, Language, Narrative, Organ, Side};
 use proptest::prelude::*;
 
-/// Finding `number` of these axes (mm), volume (mm³), mean (HU), slice (0-based) and score.
-fn finding(
-    number: usize,
-    kind: Kind,
-    side: Option<Side>,
-    axes: [f64; 2],
-    volume_mm3: f64,
-    mean_hu: f64,
-    (slice, confidence): (usize, f64),
-) -> Finding {
-    let organ = match kind {
-        Kind::LungNodule => Organ::Lung,
-        Kind::LiverLesion => Organ::Liver,
-    };
-    Finding {
-        number,
-        kind,
-        site: Site { organ, side },
-        measurements: Measurements {
-            centre_lps_mm: Lps::new(1.0, 2.0, 3.0),
-            long_axis_mm: axes[0],
-            short_axis_mm: axes[1],
-            max_diameter_3d_mm: axes[0] * 1.1,
-            volume_mm3,
-            voxels: 1,
-            mean_hu,
-            min_hu: mean_hu - 10.0,
-            max_hu: mean_hu + 10.0,
-            sd_hu: 5.0,
-            slice,
-            long_axis_ij: [[0.0; 2]; 2],
-            short_axis_ij: [[0.0; 2]; 2],
-            outline_ij: Vec::new(),
-        },
-        confidence,
-        model: "lung-nodule".into(),
-        sop_instance_uid: Uid::parse("1.2.3").unwrap(),
-        tracking_uid: Uid::parse("1.2.4").unwrap(),
-        density: None,
-        change: None,
-        critical: false,
-        mask: Mask { corner: [0; 3], voxels: Array3::from_elem((1, 1, 1), true) },
-    }
-}
-
-fn examined(organ: Organ, organ_found: bool, organ_volume_ml: Option<f64>) -> Examined {
-    let kind = match organ {
-        Organ::Lung => Kind::LungNodule,
-        Organ::Liver => Kind::LiverLesion,
-    };
-    Examined { organ, kind, organ_found, organ_volume_ml, model: "a".into() }
-}
+use crate::made::{Scene, any_finding, examined, finding, similar, two_nodules_and_a_liver_lesion};
 
 /// What the template says of these facts in a CT of 133 slices 2.5 mm apart.
 fn words(language: Language, modality: &str, findings: &[Finding], examined: &[Examined]) -> String {
-    let facts = Facts {
-        modality,
-        slices: 133,
-        spacing_mm: [0.703, 0.703, 2.5],
-        findings,
-        examined,
-        compared: None,
-        advised: &Advised::default(),
-        warnings: &[],
+    let scene = Scene {
+        modality: modality.to_owned(),
+        findings: findings.to_vec(),
+        examined: examined.to_vec(),
+        ..Scene::default()
     };
-    Narrative::template(language, &facts).text()
-}
-
-fn two_nodules_and_a_liver_lesion() -> Vec<Finding> {
-    vec![
-        finding(1, Kind::LungNodule, Some(Side::Right), [33.04, 25.16], 12_345.0, -12.4, (53, 0.934)),
-        finding(2, Kind::LungNodule, Some(Side::Left), [6.25, 5.5], 98.6, -230.7, (101, 0.5)),
-        finding(3, Kind::LiverLesion, None, [14.0, 11.96], 999.7, 47.2, (12, 0.7)),
-    ]
+    Narrative::template(language, &scene.facts()).text()
 }
 
 #[test]
@@ -103,6 +36,8 @@ Impression
 1. 2 lung nodules (1 right, 1 left), long axis 6.2 to 33.0 mm; the largest is finding 1 in the right lung, 33.0 × 25.2 mm.
 2. Focal lesion, liver, 14.0 × 12.0 mm (finding 3).
 3. Unverified output of research software, not for clinical use: to be reviewed by a radiologist and correlated clinically.
+
+Written by a fixed template from the measurements, without a language model.
 ";
     similar(&words(Language::English, "CT", &findings, &organs), expected);
 }
@@ -126,6 +61,8 @@ CT 序列共 133 层，层间距 2.50 mm，像素间距 0.70 × 0.70 mm。层号
 1. 肺结节 2 个（右侧 1 个，左侧 1 个），长径 6.2 至 33.0 mm；最大者为病灶 1（右肺），大小 33.0 mm × 25.2 mm。
 2. 肝脏局灶性病变 1 个（病灶 3），大小 14.0 mm × 12.0 mm。
 3. 以上为科研软件自动生成的结果，未经医师审核，不得用于临床诊断；须由放射科医师复核，并结合临床。
+
+文字由固定模板按规则生成，未使用语言模型。
 ";
     similar(&words(Language::Chinese, "CT", &findings, &organs), expected);
 }
@@ -144,6 +81,8 @@ Impression
 1. No lung nodule was detected; that the software found none does not exclude one.
 2. Liver: not found in the images and not assessed.
 3. Unverified output of research software, not for clinical use: to be reviewed by a radiologist and correlated clinically.
+
+Written by a fixed template from the measurements, without a language model.
 ";
     similar(&words(Language::English, "CT", &[], &organs), expected);
 
@@ -158,6 +97,8 @@ CT 序列共 133 层，层间距 2.50 mm，像素间距 0.70 × 0.70 mm。层号
 1. 未检出肺结节；软件未检出不能排除病变存在。
 2. 肝脏：图像中未识别到，未作评估。
 3. 以上为科研软件自动生成的结果，未经医师审核，不得用于临床诊断；须由放射科医师复核，并结合临床。
+
+文字由固定模板按规则生成，未使用语言模型。
 ";
     similar(&words(Language::Chinese, "CT", &[], &organs), expected);
 }
@@ -200,32 +141,14 @@ fn beyond_ten_nodules_the_smaller_ones_are_summed_up_and_still_listed() {
 #[test]
 fn warnings_are_quoted_and_the_sixth_is_counted() {
     let warnings: Vec<String> = (1..=7).map(|number| format!("odd thing {number}")).collect();
-    let facts = Facts {
-        modality: "CT",
-        slices: 1,
-        spacing_mm: [1.0, 1.0, 1.0],
-        findings: &[],
-        examined: &[],
-        compared: None,
-        advised: &Advised::default(),
-        warnings: &warnings,
-    };
-    let text = Narrative::template(Language::English, &facts).text();
+    let scene = Scene { slices: 1, warnings, ..Scene::default() };
+    let text = Narrative::template(Language::English, &scene.facts()).text();
     assert!(text.contains("CT series of 1 slice, "));
     assert!(
         text.contains("Note on the input: odd thing 5\n2 more notes are among the warnings of the report.\n")
     );
     assert!(text.contains("Impression\n1. No organ was assessed in this series.\n"));
     assert!(!text.contains("odd thing 6"));
-}
-
-/// Shows the first line that differs; a whole report in one message hides it.
-#[track_caller]
-fn similar(found: &str, expected: &str) {
-    for (found, expected) in found.lines().zip(expected.lines()) {
-        assert_eq!(found, expected);
-    }
-    assert_eq!(found.lines().count(), expected.lines().count(), "{found}");
 }
 
 /// The numbers in `text`, as they are written.
@@ -251,22 +174,6 @@ fn permitted(about: &[&Finding], slices: usize, organ_ml: f64) -> Vec<String> {
     permitted
 }
 
-prop_compose! {
-    fn any_finding()(
-        lung in any::<bool>(),
-        side in prop_oneof![Just(None), Just(Some(Side::Left)), Just(Some(Side::Right))],
-        long in 1.0..120.0f64,
-        short in 0.1..1.0f64,
-        volume in 0.5..200_000.0f64,
-        mean in -900.0..300.0f64,
-        slice in 0..200usize,
-        score in 0.0..1.0f64,
-    ) -> Finding {
-        let (kind, side) = if lung { (Kind::LungNodule, side) } else { (Kind::LiverLesion, None) };
-        finding(0, kind, side, [long, long * short], volume, mean, (slice, score))
-    }
-}
-
 proptest! {
     #[test]
     fn no_finding_is_lost_and_no_number_is_made_up(
@@ -280,20 +187,19 @@ proptest! {
             finding.number = number;
         }
         let examined = [examined(Organ::Lung, true, None), examined(Organ::Liver, true, Some(liver_ml))];
-        let facts = Facts {
-            modality: if ct { "CT" } else { "MR" },
+        let scene = Scene {
+            modality: if ct { "CT" } else { "MR" }.to_owned(),
             slices: 200,
             spacing_mm: [0.7, 0.7, 2.5],
-            findings: &findings,
-            examined: &examined,
-            compared: None,
-            advised: &Advised::default(),
-            warnings: &[],
+            findings,
+            examined: examined.to_vec(),
+            ..Scene::default()
         };
+        let (facts, findings) = (scene.facts(), &scene.findings);
         let language = if chinese { Language::Chinese } else { Language::English };
         let narrative = Narrative::template(language, &facts);
 
-        for finding in &findings {
+        for finding in findings {
             let own = narrative.findings.iter().filter(|s| s.evidence == [finding.number]);
             prop_assert!(own.clone().count() >= 1, "finding {} has no sentence", finding.number);
             let long = format!("{:.1}", finding.measurements.long_axis_mm);
