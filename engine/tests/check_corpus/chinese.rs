@@ -44,12 +44,13 @@ fn opening(w: &mut Writer<'_>) {
         let text = w.pick(&["{m} 序列共 {n} 层。", "{m}扫描，共{n}层。", "本次 {m} 检查共 {n} 层图像。"]);
         w.seen(text.replace("{m}", modality).replace("{n}", &slices.to_string()), &[]);
     }
+    let told = w.chance(15);
     match w.case.contrast {
-        Some(true) if w.chance(15) => {
+        Some(true) if told => {
             let text = w.pick(&["{m} 增强扫描。", "本次为 {m} 增强检查。"]);
             w.seen(text.replace("{m}", modality), &[]);
         }
-        Some(false) if w.chance(15) => {
+        Some(false) if told => {
             let text = w.pick(&["{m} 平扫。", "本次检查为 {m} 平扫，未使用对比剂。"]);
             w.seen(text.replace("{m}", modality), &[]);
         }

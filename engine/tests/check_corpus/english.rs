@@ -44,12 +44,13 @@ fn opening(w: &mut Writer<'_>) {
         let text = w.pick(&["The {m} series comprises {n} slices.", "{m}, {n} slices.", "{n} slices of {m} were read."]);
         w.seen(text.replace("{m}", modality).replace("{n}", &slices.to_string()), &[]);
     }
+    let told = w.chance(15);
     match w.case.contrast {
-        Some(true) if w.chance(15) => {
+        Some(true) if told => {
             let text = w.pick(&["Contrast-enhanced {m}.", "The examination was performed with intravenous contrast."]);
             w.seen(text.replace("{m}", modality), &[]);
         }
-        Some(false) if w.chance(15) => {
+        Some(false) if told => {
             let text = w.pick(&["Non-contrast {m}.", "Unenhanced {m}.", "No contrast was given."]);
             w.seen(text.replace("{m}", modality), &[]);
         }

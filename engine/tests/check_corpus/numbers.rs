@@ -289,14 +289,11 @@ fn slice(draft: &mut Draft<'_>) -> bool {
 fn slices(draft: &mut Draft<'_>) -> bool {
     let slices = draft.case.slices;
     let other = slices + draft.random.pick(&[3, 11, 40, 100]);
-    let forms = if draft.is_chinese() {
-        ["共 {} 层", "共{}层", "共 {} 层"]
-    } else {
-        [" of {} slices", "slices of {}", "{} slices"]
-    };
+    let forms: &[&str] =
+        if draft.is_chinese() { &["共 {} 层", "共{}层"] } else { &["{} slices", "of {}"] };
     for place in draft.places(|_| true) {
         let text = draft.text(place);
-        for form in forms.iter().chain(if draft.is_chinese() { &[] } else { &["of {}"] }) {
+        for form in forms {
             let [from, to] = [slices, other].map(|slices| form.replace("{}", &slices.to_string()));
             if let Some(wrong) = crate::mutate::replaced(&text, &from, &to) {
                 return draft.set(place, wrong);

@@ -2,7 +2,7 @@
 
 use engine::check::Class;
 use engine::track::Trend;
-use engine::{Density, Finding, Kind, Organ, Side};
+use engine::{Density, Finding, Kind, Organ};
 
 use crate::case::Case;
 use crate::mutate::{Apply, Mutator, Swap};
@@ -180,8 +180,3 @@ pub(crate) const ALL: &[Mutator] = &[
         english: &[("nodule", "结节"), ("lung", "肺"), ("volume", "体积"), ("liver", "肝脏"), ("lesion", "病灶")],
     }),
 ];
-
-/// Whether the finding's side is this one, for tables elsewhere.
-pub(crate) fn on_side(finding: &Finding, side: Side) -> bool {
-    finding.site.side == Some(side)
-}
