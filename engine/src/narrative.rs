@@ -127,6 +127,16 @@ impl Narrative {
     }
 }
 
+/// Sentences of the template that say nothing of the patient, so that the checker takes them as they stand.
+pub(crate) fn fixed_phrases(language: Language) -> [&'static str; 4] {
+    [
+        phrase::scores(language),
+        phrase::scope(language),
+        phrase::nothing_assessed(language),
+        phrase::disclaimer(language),
+    ]
+}
+
 impl Language {
     /// What `finding` is and where, without its number or size: "Solid nodule, right lung".
     pub fn describe(self, finding: &Finding) -> String {
