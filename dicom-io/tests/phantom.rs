@@ -1,6 +1,6 @@
 //! The synthetic patient: the same on every grid, and what its truth says is in its voxels.
 
-use dicom_io::phantom::{LesionKind, Orientation, Phantom};
+use dicom_io::phantom::{Fate, FollowUp, LesionKind, Orientation, Phantom, Pose};
 use dicom_io::{Ijk, Lps, Spacing, Volume};
 
 /// A coarse patient without noise.
@@ -118,4 +118,86 @@ fn a_series_reads_back_as_it_was_rendered() {
         let json = std::fs::read(folder.path().join("truth.json")).unwrap();
         assert_eq!(serde_json::from_slice::<dicom_io::phantom::Truth>(&json).unwrap(), truth);
     }
+}
+
+/// The patient of `quiet` three months later: moved, and with every fate.
+fn later() -> FollowUp {
+    FollowUp {
+        patient: quiet(),
+        days: 90,
+        pose: Pose { shift_mm: [12.0, -9.0, 20.0], turn_degrees: [4.0, -3.0, 10.0], breath: 1.06 },
+        fates: vec![Fate::Scaled(1.4), Fate::Gone, Fate::Scaled(1.0), Fate::Scaled(0.7)],
+        new_nodules: 1,
+        new_liver_lesions: 1,
+    }
+}
+
+#[test]
+fn a_patient_who_lies_and_breathes_as_before_looks_as_before() {
+    let same = FollowUp {
+        pose: Pose::default(),
+        fates: Vec::new(),
+        new_nodules: 0,
+        new_liver_lesions: 0,
+        ..later()
+    };
+    assert_eq!(same.render(), quiet().render());
+    // But for the noise, which never repeats.
+    let noisy = Phantom { noise_hu: 20.0, ..quiet() };
+    assert_ne!(FollowUp { patient: noisy.clone(), ..same }.render().0, noisy.render().0);
+}
+
+#[test]
+fn every_lesion_has_its_fate_and_keeps_its_name() {
+    let (before, now) = (quiet().truth(), later().truth());
+    let ids: Vec<&str> = now.lesions.iter().map(|lesion| lesion.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        ["nodule-1", "nodule-3", "nodule-4", "liver-1", "liver-2", "liver-3", "new-nodule-1", "new-liver-1"]
+    );
+    for (id, times) in [("nodule-1", 1.4_f64), ("nodule-4", 0.7), ("liver-1", 1.0)] {
+        let volume = |truth: &dicom_io::phantom::Truth| {
+            truth.lesions.iter().find(|lesion| lesion.id == id).unwrap().volume_mm3
+        };
+        // A breath stretches a lesion with everything else.
+        let wanted = 1.06 * times.powi(3);
+        let found = volume(&now) / volume(&before);
+        assert!((found / wanted - 1.0).abs() < 0.03, "{id}: {found} where {wanted} is expected");
+    }
+}
+
+#[test]
+fn a_patient_who_has_moved_has_the_lesions_where_the_truth_says() {
+    let (volume, truth) = later().render();
+    for lesion in truth.lesions.iter().filter(|lesion| lesion.kind == LesionKind::LiverLesion) {
+        let found = at(&volume, lesion.centre_lps_mm).map(f64::from);
+        let near = found.is_some_and(|hu| (hu - lesion.mean_hu).abs() <= 5.0);
+        assert!(near, "{found:?} for {} at {}", lesion.mean_hu, lesion.id);
+    }
+    let moved = |id: &str| {
+        let place = |truth: &dicom_io::phantom::Truth| {
+            truth.lesions.iter().find(|lesion| lesion.id == id).unwrap().centre_lps_mm
+        };
+        place(&quiet().truth()).distance(place(&truth)).0
+    };
+    assert!(moved("liver-1") > 10.0, "{}", moved("liver-1"));
+}
+
+#[test]
+fn a_follow_up_is_another_study_of_the_same_patient() {
+    let source = |write: &dyn Fn(&std::path::Path)| {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path());
+        dicom_io::scan(&[folder.path().to_owned()]).unwrap().studies[0].series[0].source().unwrap()
+    };
+    let small = Phantom { size: [20, 16, 12], spacing: Spacing { i: 16.0, j: 16.0, k: 24.0 }, ..quiet() };
+    let first = source(&|folder| drop(small.write(folder).unwrap()));
+    let later = FollowUp { patient: small.clone(), ..later() };
+    let second = source(&|folder| drop(later.write(folder).unwrap()));
+    assert_eq!(second.days_since(&first), Some(90));
+    assert_eq!(second.same_patient(&first), Some(true));
+    assert_ne!(second.study_uid(), first.study_uid());
+    assert_ne!(second.frame_of_reference_uid(), first.frame_of_reference_uid());
+    let other = source(&|folder| drop(Phantom { seed: 2, ..small.clone() }.write(folder).unwrap()));
+    assert_eq!(other.same_patient(&first), Some(false));
 }
