@@ -4,12 +4,24 @@
 //! English; what the evidence does not hold is a [`Fault`]. The vocabulary is closed: words that are not
 //! understood are a fault too.
 
+mod claims;
 mod class;
+mod figure;
+mod group;
+mod hold;
+mod lexicon;
+mod measure;
+mod sentence;
+mod text;
+mod tokens;
+mod whole;
 
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
 use crate::narrative::Narrative;
+use sentence::Examination;
+use text::Text;
 
 pub use class::Class;
 
@@ -71,8 +83,38 @@ pub fn check(narrative: &Narrative, evidence: &Evidence) -> Verdict {
 }
 
 /// What is wrong with `narrative`.
-pub fn judge(_narrative: &Narrative, _evidence: &Evidence, _mode: Mode) -> Verdict {
-    Verdict::default()
+pub fn judge(narrative: &Narrative, evidence: &Evidence, mode: Mode) -> Verdict {
+    let language = narrative.language;
+    let compared = evidence.compared.as_ref();
+    let examination = Examination {
+        evidence,
+        language,
+        mode,
+        gone: compared.map(|compared| compared.resolved.iter().map(hold::gone).collect()).unwrap_or_default(),
+        advice: evidence.advised.advice.iter().map(|advice| Text::new(&advice.text(language)).bare()).collect(),
+    };
+    let sections = [
+        (Section::Findings, &narrative.findings),
+        (Section::Impression, &narrative.impression),
+        (Section::Recommendation, &narrative.recommendation),
+    ];
+    let mut judged = Vec::new();
+    for (section, sentences) in sections {
+        for (at, sentence) in sentences.iter().enumerate() {
+            judged.push((Place { section, sentence: at }, examination.judge(sentence, section)));
+        }
+    }
+    let mut faults = Vec::new();
+    for (place, judged) in &judged {
+        faults.extend(judged.faults.iter().map(|(found, wrong)| Fault {
+            class: wrong.class,
+            place: Some(*place),
+            found: found.clone(),
+            expected: wrong.expected.clone(),
+        }));
+    }
+    faults.extend(whole::faults(&judged, &examination));
+    Verdict { faults }
 }
 
 impl Verdict {

@@ -6,7 +6,7 @@
 //! hazy ring is not called anything.
 
 use dicom_io::Volume;
-use ndarray::Array3;
+use ndarray::Axis;
 
 use crate::finding::{Density, Mask};
 
@@ -105,9 +105,9 @@ fn inside(volume: &Volume<i16>, mask: &Mask) -> Vec<i16> {
 /// nothing speaks for haze.
 fn is_in_haze(volume: &Volume<i16>, mask: &Mask) -> bool {
     let spacing = volume.geometry.spacing();
-    let per_slice = |k: usize| mask.voxels.index_axis(ndarray::Axis(0), k).iter().filter(|set| **set).count();
+    let per_slice = |k: usize| mask.voxels.index_axis(Axis(0), k).iter().filter(|set| **set).count();
     let Some(slice) = (0..mask.voxels.dim().0).max_by_key(|&k| per_slice(k)) else { return false };
-    let plane = mask.voxels.index_axis(ndarray::Axis(0), slice);
+    let plane = mask.voxels.index_axis(Axis(0), slice);
     let [k0, j0, i0] = mask.corner;
     let set: Vec<[f64; 2]> = plane
         .indexed_iter()
@@ -156,6 +156,7 @@ fn source(mask: &Mask, (k, j, i): (usize, usize, usize)) -> (usize, usize, usize
 #[cfg(test)]
 mod tests {
     use dicom_io::{Geometry, Ijk, Lps, Spacing};
+    use ndarray::Array3;
 
     use super::*;
 

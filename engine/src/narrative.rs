@@ -17,8 +17,8 @@
 //! 3. Any other number counts findings in `evidence` or slices, names a slice or finding, or is a score.
 //! 4. Every finding of the report has at least one sentence of its own: one whose evidence is it alone.
 //!
-//! Warnings and refusals of the guideline are quoted as they stand, after a fixed phrase, and are exempt; so is
-//! the recommendation, which is the guideline's own words.
+//! Warnings are quoted as they stand, after a fixed phrase, and are exempt; so is the recommendation, which is the
+//! guideline's own words.
 //!
 //! The phrases are in `phrase.rs` and its neighbours, both languages side by side; `template.rs` puts them in
 //! order, `style.rs` under headings.
@@ -125,6 +125,16 @@ impl Narrative {
     pub fn template(language: Language, facts: &Facts<'_>) -> Self {
         template::narrative(language, facts)
     }
+}
+
+/// Sentences of the template that say nothing of the patient, so that the checker takes them as they stand.
+pub(crate) fn fixed_phrases(language: Language) -> [&'static str; 4] {
+    [
+        phrase::scores(language),
+        phrase::scope(language),
+        phrase::nothing_assessed(language),
+        phrase::disclaimer(language),
+    ]
 }
 
 impl Language {

@@ -8,12 +8,14 @@ use dicom_io::{Series, scan};
 use engine::{Kind, Language, Report, Task};
 use models::Card;
 
+use crate::llm::Arguments;
 use crate::output::OutputFolder;
 use crate::patient::History;
 use crate::prior;
 use crate::progress::Bar;
 use crate::results;
 use crate::session::{Session, Stopwatch};
+use crate::words::Writer;
 
 /// Analyze one study: find, measure and report lesions
 ///
@@ -46,6 +48,9 @@ pub(crate) struct Analyze {
 
     #[command(flatten)]
     history: History,
+
+    #[command(flatten)]
+    llm: Arguments,
 
     /// An earlier examination of the same patient to compare with: its images, its structured report, or both
     #[arg(long, value_name = "PATH")]
@@ -86,6 +91,7 @@ impl Analyze {
     pub(crate) fn run(self) -> Result<()> {
         let watch = Stopwatch::start("scan");
         let wanted = wanted(&self.model)?;
+        let writer = self.llm.settings()?.map(|settings| Writer::new(&settings)).transpose()?;
         limit_threads(self.threads);
         let folder = OutputFolder::create(&self.output)?;
         let bar = Bar::new();
@@ -124,8 +130,12 @@ impl Analyze {
             paths => Some(prior::read(paths, &series.source()?, &alone, &session, &show, &watch)?),
         };
         let task = Task { prior: prior.as_ref(), ..alone };
-        let (reading, report) = results::analyze(series, &task, &session, &show, &watch)?;
+        let (reading, mut report) = results::analyze(series, &task, &session, &show, &watch)?;
+        let record = writer.and_then(|w| w.write_about(&mut report, &reading, &task, &show, &watch));
         results::write(&reading, &report, None, folder.path(), &watch)?;
+        if let Some(record) = record {
+            record.write(folder.path())?;
+        }
         folder.finish()?;
         bar.clear();
         for warning in &report.warnings {

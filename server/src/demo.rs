@@ -10,11 +10,13 @@ use dicom_io::scan;
 use engine::Task;
 
 use crate::analyze::{Lang, limit_threads, wanted};
+use crate::llm::Arguments;
 use crate::output::OutputFolder;
 use crate::patient::History;
 use crate::progress::Bar;
 use crate::results;
 use crate::session::{Session, Stopwatch};
+use crate::words::Writer;
 
 /// Make a synthetic CT study with known lesions, analyze it, and show truth beside findings
 ///
@@ -36,6 +38,9 @@ pub(crate) struct Demo {
     #[command(flatten)]
     history: History,
 
+    #[command(flatten)]
+    llm: Arguments,
+
     /// Which synthetic patient
     #[arg(long, default_value_t = Phantom::default().seed, value_name = "N")]
     seed: u64,
@@ -56,6 +61,7 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn run(self) -> Result<()> {
         let watch = Stopwatch::start("phantom");
+        let writer = self.llm.settings()?.map(|settings| Writer::new(&settings)).transpose()?;
         limit_threads(self.threads);
         let place = self.output.unwrap_or_else(free_name);
         let folder = OutputFolder::create(&place)?;
@@ -79,10 +85,14 @@ impl Demo {
         };
         let session = Session::new(self.threads);
         let show = |what: &str, done, total| bar.show(what, done, total);
-        let (reading, report) = results::analyze(choice.series, &task, &session, &show, &watch)?;
+        let (reading, mut report) = results::analyze(choice.series, &task, &session, &show, &watch)?;
+        let record = writer.and_then(|w| w.write_about(&mut report, &reading, &task, &show, &watch));
 
         let matching = Matching::new(&Truth::from(&truth), &report.findings);
         results::write(&reading, &report, Some(&matching), folder.path(), &watch)?;
+        if let Some(record) = record {
+            record.write(folder.path())?;
+        }
         folder.finish()?;
         bar.clear();
         for warning in &report.warnings {

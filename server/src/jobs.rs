@@ -210,6 +210,10 @@ impl Worker {
         let ended = match end {
             End::Kept(done, results) => {
                 histogram!("foci_analysis_seconds").record(since.elapsed().as_secs_f64());
+                for asked in &done.asked {
+                    counter!("foci_llm_requests_total", "outcome" => asked.outcome.clone()).increment(1);
+                    histogram!("foci_llm_seconds").record(asked.seconds);
+                }
                 self.publish(&lease, &done, &results).await
             }
             End::Failed(failure, mut reason) => {
@@ -377,7 +381,11 @@ async fn order(node: &Node, lease: &Lease, folder: PathBuf) -> Result<Option<Ord
     // The child may have another working folder.
     let image = |file: String| std::path::absolute(node.archive.image(&file));
     let files = files.into_iter().map(image).collect::<std::io::Result<_>>()?;
-    Ok(Some(Order { files, task: lease.task.clone(), folder: std::path::absolute(folder)? }))
+    let mut llm = node.config.llm.clone();
+    for path in llm.iter_mut().flat_map(|llm| [&mut llm.key_file, &mut llm.trusted]).flatten() {
+        *path = std::path::absolute(&path)?;
+    }
+    Ok(Some(Order { files, task: lease.task.clone(), folder: std::path::absolute(folder)?, llm }))
 }
 
 /// Renews `lease`; returns when it is lost.

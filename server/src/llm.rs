@@ -13,12 +13,13 @@ mod decode;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::write::System;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Arguments;
 pub(crate) use ask::{Asked, Model};
 pub(crate) use body::Constraint;
-pub(crate) use decode::{Finish, Reply};
+pub(crate) use decode::Reply;
 
 /// Where the model is, and how it is asked: `[llm]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,22 +72,6 @@ pub(crate) enum Kind {
     Openai,
 }
 
-/// One message of a chat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Message {
-    pub(crate) role: Role,
-    pub(crate) content: String,
-}
-
-/// Who says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Role {
-    System,
-    User,
-    Assistant,
-}
-
 /// Why there is no reply. None of it quotes what a server said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failure {
@@ -136,9 +121,18 @@ impl Settings {
         self.thinking.then_some(0.95)
     }
 
-    /// Whether the instructions are a message of their own: R1 is meant to be asked without.
-    pub(crate) fn has_system_message(&self) -> bool {
-        !self.thinking
+    /// Where the instructions stand: R1 is meant to be asked without a message of the system.
+    pub(crate) fn system(&self) -> System {
+        if self.thinking { System::Within } else { System::Apart }
+    }
+
+    /// How the model is asked, as `name=value`, for the record.
+    pub(crate) fn parameters(&self) -> Vec<String> {
+        let top_p = self.top_p().map(|top_p| format!("top_p={top_p}"));
+        let seed = (self.kind != Kind::Deepseek).then(|| format!("seed={}", self.seed));
+        let all = [format!("temperature={}", self.temperature()), format!("max_tokens={}", self.max_tokens)];
+        let all = all.into_iter().chain(top_p).chain(seed);
+        all.chain([format!("thinking={}", self.thinking)]).collect()
     }
 }
 

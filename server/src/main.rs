@@ -39,6 +39,7 @@ mod serve;
 mod session;
 mod store;
 mod studies;
+mod words;
 mod worker;
 
 use std::process::ExitCode;

@@ -20,7 +20,7 @@ pub(crate) struct Report {
     command: Option<Command>,
 
     #[command(flatten)]
-    write: Option<write::Write>,
+    write: write::Write,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -33,13 +33,12 @@ enum Command {
 
 impl Report {
     pub(crate) fn run(self) -> Result<()> {
-        match (self.command, self.write) {
-            (Some(Command::Amend(command)), _) => command.run(),
-            (Some(Command::Sign(command)), _) => command.run(),
-            (Some(Command::History(command)), _) => command.run(),
-            (Some(Command::Pdf(command)), _) => command.run(),
-            (None, Some(write)) => write.run(),
-            (None, None) => anyhow::bail!("name a folder of results; see `foci report --help`"),
+        match self.command {
+            Some(Command::Amend(command)) => command.run(),
+            Some(Command::Sign(command)) => command.run(),
+            Some(Command::History(command)) => command.run(),
+            Some(Command::Pdf(command)) => command.run(),
+            None => self.write.run(),
         }
     }
 }

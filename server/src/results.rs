@@ -117,6 +117,8 @@ pub(crate) enum ResultKind {
     Report,
     Page,
     Picture,
+    /// What a language model was asked and what it said.
+    Llm,
 }
 
 /// Which DICOM object a file is.
@@ -128,7 +130,8 @@ pub(crate) struct ObjectUids {
 }
 
 impl Made {
-    fn file(kind: ResultKind, name: &str) -> Self {
+    /// That is no DICOM object.
+    pub(crate) fn file(kind: ResultKind, name: &str) -> Self {
         Self { kind, name: name.to_owned(), object: None }
     }
 }
@@ -145,6 +148,7 @@ impl ResultKind {
             Self::Report => "report",
             Self::Page => "page",
             Self::Picture => "picture",
+            Self::Llm => "llm",
         }
     }
 }
@@ -159,7 +163,8 @@ impl ObjectUids {
     }
 }
 
-fn write_text(path: &Path, text: &str) -> Result<()> {
+/// Writes a text file.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     fs::write(path, text).with_context(|| format!("cannot write {name}"))
 }

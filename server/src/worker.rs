@@ -20,9 +20,12 @@ use engine::Report;
 use serde::{Deserialize, Serialize};
 
 use crate::analyze::{limit_threads, wanted};
+use crate::llm;
+use crate::progress::Show;
 use crate::results::{self, Made};
 use crate::session::{Session, Stopwatch};
 use crate::store::jobs::Task;
+use crate::words::{self, Writer};
 
 /// Analyze studies for `foci serve`, which starts this
 #[derive(Debug, clap::Args)]
@@ -33,13 +36,15 @@ pub(crate) struct Worker {
 }
 
 /// One study to analyse.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Order {
     /// Its images.
     pub(crate) files: Vec<PathBuf>,
     pub(crate) task: Task,
     /// Where to write the results: an empty folder.
     pub(crate) folder: PathBuf,
+    /// The language model that writes; `None`: the template does.
+    pub(crate) llm: Option<llm::Settings>,
 }
 
 /// What a worker says of the study that it was given last.
@@ -67,6 +72,9 @@ pub(crate) struct Done {
     pub(crate) results: Vec<Made>,
     pub(crate) summary: Summary,
     pub(crate) critical: Vec<Critical>,
+    /// What a language model was asked, for whoever counts.
+    #[serde(default)]
+    pub(crate) asked: Vec<llm::Asked>,
 }
 
 /// What was found, for a page that lists studies.
@@ -111,6 +119,7 @@ impl Worker {
         rustix::stdio::dup2_stdout(std::io::stderr())?;
         limit_threads(self.threads);
         let session = Session::for_many(self.threads);
+        let mut writer = None;
         let unanswered = Arc::new(AtomicUsize::new(0));
         for line in listen(unanswered.clone()) {
             let order: Order = serde_json::from_str(&line)?;
@@ -118,7 +127,7 @@ impl Worker {
                 // Whether anybody still listens shows at the end.
                 let _ = say(&answers, &Said::Stage(Stage { what: what.to_owned(), done, total }));
             };
-            let last = analyze(&order, &session, &show);
+            let last = analyze(&order, &session, &mut writer, &show);
             say(&answers, &last.map_or_else(Said::Failed, Said::Done))?;
             unanswered.fetch_sub(1, Ordering::SeqCst);
         }
@@ -156,7 +165,14 @@ fn listen(unanswered: Arc<AtomicUsize>) -> Receiver<String> {
 }
 
 /// Analyses one study and writes the results.
-fn analyze(order: &Order, session: &Session, show: &crate::progress::Show<'_>) -> Result<Done, Failed> {
+///
+/// `writer` is kept for the next one: it knows by then what the model's server takes.
+fn analyze(
+    order: &Order,
+    session: &Session,
+    writer: &mut Option<Writer>,
+    show: &Show<'_>,
+) -> Result<Done, Failed> {
     let since = Instant::now();
     let watch = Stopwatch::start("scan");
     let wanted = wanted(&order.task.models).map_err(Failed::for_good)?;
@@ -182,12 +198,34 @@ fn analyze(order: &Order, session: &Session, show: &crate::progress::Show<'_>) -
         patient: engine::guideline::Patient::default(),
         prior: None,
     };
-    let (reading, report) = results::analyze(choice.series, &task, session, show, &watch).map_err(because)?;
+    let (reading, mut report) =
+        results::analyze(choice.series, &task, session, show, &watch).map_err(because)?;
+    let record = match order.llm.as_ref().map(|settings| ready(writer, settings)) {
+        Some(Ok(writer)) => writer.write_about(&mut report, &reading, &task, show, &watch),
+        Some(Err(error)) => {
+            // The key or a certificate is not there: no reason to lose what was found.
+            words::without_model(&mut report, &format!("{error:#}"));
+            None
+        }
+        None => None,
+    };
     show("writing", 0, 1);
-    let results = results::write(&reading, &report, None, &order.folder, &watch).map_err(because)?;
+    let mut results = results::write(&reading, &report, None, &order.folder, &watch).map_err(because)?;
+    let mut asked = Vec::new();
+    if let Some(record) = record {
+        results.push(record.write(&order.folder).map_err(because)?);
+        asked = record.requests;
+    }
     let critical = critical(&report);
     let summary = summary(&report, critical.len(), since.elapsed().as_secs_f64());
-    Ok(Done { results, summary, critical })
+    Ok(Done { results, summary, critical, asked })
+}
+
+/// The writer by `settings`: the last one, or a new one.
+fn ready<'a>(writer: &'a mut Option<Writer>, settings: &llm::Settings) -> Result<&'a Writer> {
+    let kept = writer.take().filter(|writer| writer.is_of(settings));
+    let ready = kept.map_or_else(|| Writer::new(settings), Ok)?;
+    Ok(writer.insert(ready))
 }
 
 fn summary(report: &Report, critical: usize, seconds: f64) -> Summary {

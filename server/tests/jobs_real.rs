@@ -52,7 +52,7 @@ fn a_study_yields_its_results_and_the_second_finds_the_networks_warm() {
     for study in &studies {
         send(node.dicom, "CT", study);
         let job = wait_at_most(
-            Duration::from_secs(300),
+            Duration::from_secs(900),
             || node.log(),
             || database.job(study).filter(|job| job.state != "queued" && job.state != "leased"),
         );

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use dicom_io::Uid;
-use engine::guideline::Advised;
+use engine::check::{Class, Fault, Place, Section};
+use engine::guideline::{Action, Advice, Advised, Guideline, Next, Refusal, Risk, Why};
 use engine::narrative::{Author, Sentence};
 use engine::report::{Examined, ModelRun, Provenance, SCHEMA_VERSION};
-use engine::write::Writing;
-use engine::{Kind, Language, Narrative, Organ, Report};
+use engine::track::{Alignment, Change, Compared, Resolved, Trend};
+use engine::write::{Judgement, Rejected, Writing};
+use engine::{Density, Kind, Language, Mask, Narrative, Organ, Report, Side, Site};
 use serde_json::Value;
 
 use crate::made::finding;
@@ -16,12 +18,12 @@ const SCHEMA: &str = include_str!("../../../docs/findings.schema.json");
 const WORDS: &str = include_str!("../../../docs/findings-schema.md");
 
 /// A report that has something of everything.
-fn report() -> Value {
-    let sentence = |text: &str| Sentence {
+fn full() -> Report {
+    let sentence = |text: &str, author| Sentence {
         text: text.to_owned(),
         evidence: vec![1],
-        rules: Vec::new(),
-        author: Author::Template,
+        rules: vec!["a.rule".to_owned()],
+        author,
     };
     let examined = |organ, kind, volume: Option<f64>| Examined {
         organ,
@@ -30,7 +32,23 @@ fn report() -> Value {
         organ_volume_ml: volume,
         model: "made-up".to_owned(),
     };
-    let report = Report {
+    let mut findings = vec![
+        finding(1, Kind::LungNodule, [1.0, 2.0, 3.0], 12.5, 0.75),
+        finding(2, Kind::LiverLesion, [4.0, 5.0, 6.0], 22.5, 1.0),
+    ];
+    findings[0].density = Some(Density::PartSolid);
+    findings[0].change = Some(Change {
+        trend: Trend::Grown,
+        prior_long_axis_mm: Some(10.1),
+        prior_short_axis_mm: Some(6.3),
+        prior_volume_mm3: Some(400.7),
+        mean_diameter_change_mm: Some(1.7),
+        volume_change_percent: Some(49.7),
+        volume_uncertainty_percent: Some(25.0),
+        doubling_days: Some(157.9),
+        days: Some(92),
+    });
+    Report {
         schema_version: SCHEMA_VERSION,
         intended_use: "research".into(),
         study_uid: Uid::derived(&["study"]),
@@ -38,24 +56,56 @@ fn report() -> Value {
         modality: "CT".to_owned(),
         slices: 9,
         spacing_mm: [0.5, 0.7, 2.0],
-        findings: vec![
-            finding(1, Kind::LungNodule, [1.0, 2.0, 3.0], 12.5, 0.75),
-            finding(2, Kind::LiverLesion, [4.0, 5.0, 6.0], 22.5, 1.0),
-        ],
+        findings,
         examined: vec![
             examined(Organ::Lung, Kind::LungNodule, Some(4000.0)),
             examined(Organ::Liver, Kind::LiverLesion, None),
         ],
         narrative: Narrative {
             language: Language::Chinese,
-            findings: vec![sentence("one")],
-            impression: vec![sentence("two")],
-            recommendation: Vec::new(),
-            patient_version: Vec::new(),
-            worklist: String::new(),
+            findings: vec![sentence("one", Author::Template)],
+            impression: vec![sentence("two", Author::Model)],
+            recommendation: vec![sentence("three", Author::Human)],
+            patient_version: vec!["four".to_owned()],
+            worklist: "five".to_owned(),
         },
-        compared: None,
-        advised: Advised::default(),
+        compared: Some(Compared {
+            study_uid: Uid::derived(&["prior"]),
+            series_uid: Uid::derived(&["prior", "series"]),
+            days: Some(92),
+            alignment: Alignment::Images { correlation: 0.93, overlap: 0.81 },
+            resolved: vec![Resolved {
+                kind: Kind::LungNodule,
+                site: Site { organ: Organ::Lung, side: Some(Side::Right) },
+                tracking_uid: Uid::derived(&["gone"]),
+                prior_long_axis_mm: 5.3,
+                prior_short_axis_mm: Some(4.1),
+            }],
+            not_compared: 1,
+        }),
+        advised: Advised {
+            guideline: Some(Guideline::Fleischner2017),
+            advice: vec![Advice {
+                guideline: Guideline::Fleischner2017,
+                rule: "a.rule".to_owned(),
+                findings: vec![1],
+                risk: Some(Risk::Low),
+                category: Some("4A".to_owned()),
+                action: Action::CtMaybePet,
+                months: Some([3, 6]),
+                then: Some(Box::new(Next {
+                    action: Action::Ct,
+                    months: Some([18, 24]),
+                    every_months: Some(12),
+                })),
+                source: "a table".to_owned(),
+            }],
+            refused: vec![Refusal {
+                guideline: Guideline::Fleischner2017,
+                findings: vec![2],
+                why: Why::DensityUnknown,
+            }],
+        },
         warnings: vec!["odd".to_owned()],
         provenance: Provenance {
             foci_version: "0.1.0".to_owned(),
@@ -67,10 +117,61 @@ fn report() -> Value {
                 device_uid: Uid::derived(&["device"]),
                 parameters: vec!["threshold=0.5".to_owned()],
             }],
-            writing: Writing::default(),
+            writing: writing(),
         },
+    }
+}
+
+fn writing() -> Writing {
+    let hash = || "1e".repeat(32);
+    let fault = |place| Fault {
+        class: Class::Unit,
+        place,
+        found: "8.4 cm".to_owned(),
+        expected: "8.4 mm".to_owned(),
     };
-    serde_json::to_value(report).unwrap()
+    Writing {
+        model: Some("a-model".to_owned()),
+        model_version: Some("fp_1".to_owned()),
+        endpoint: Some("vllm".to_owned()),
+        parameters: vec!["temperature=0".to_owned()],
+        prompt_sha256: Some(hash()),
+        schema_sha256: Some(hash()),
+        evidence_sha256: Some(hash()),
+        replies_sha256: vec![hash(), hash()],
+        asked_at: Some("2026-01-02T03:04:05+08:00".to_owned()),
+        seconds: Some(5.25),
+        prompt_tokens: Some(800),
+        reply_tokens: Some(200),
+        failure: Some("too slow".to_owned()),
+        judgement: Some(Judgement {
+            rounds: 2,
+            accepted: 1,
+            rejected: vec![Rejected { findings: vec![2], faults: vec![fault(None)] }],
+            problems: vec!["the answer was empty".to_owned()],
+            whole_template: false,
+            faults: vec![fault(Some(Place { section: Section::Impression, sentence: 1 }))],
+            checker: "0.1.0".to_owned(),
+        }),
+    }
+}
+
+/// A report without anything that may be missing.
+fn bare() -> Report {
+    let mut report = full();
+    report.findings[0].density = None;
+    report.findings[0].change = None;
+    report.findings[0].site.side = None;
+    report.compared = None;
+    report.advised = Advised::default();
+    report.narrative.recommendation = Vec::new();
+    report.narrative.patient_version = Vec::new();
+    report.provenance.writing = Writing::default();
+    report
+}
+
+fn report() -> Value {
+    serde_json::to_value(full()).unwrap()
 }
 
 /// What of `value` is not as `schema` says, in both directions: a field that the schema does not know is
@@ -96,7 +197,7 @@ fn faults(root: &Value, schema: &Value, value: &Value, at: &str, faults: &mut Ve
         let length = value.as_array().map(|list| list.len() as f64);
         let characters = value.as_str().map(|text| text.chars().count() as f64);
         let holds = match word.as_str() {
-            "$ref" | "properties" | "items" => true, // below
+            "$ref" | "properties" | "items" | "anyOf" => true, // below
             "$schema" | "$id" | "$defs" | "title" | "description" | "pattern" => true,
             "type" => rule.as_str().into_iter().chain(names()).any(is),
             "const" => value == rule,
@@ -125,6 +226,15 @@ fn faults(root: &Value, schema: &Value, value: &Value, at: &str, faults: &mut Ve
         let named = root.pointer(name.trim_start_matches('#')).unwrap_or_else(|| panic!("{at}: no {name}"));
         self::faults(root, named, value, at, faults);
     }
+    if let Some(shapes) = schema["anyOf"].as_array() {
+        let of_shape = |shape| {
+            let mut found = Vec::new();
+            self::faults(root, shape, value, at, &mut found);
+            found
+        };
+        // Of several shapes the one that fits best tells what is wrong.
+        faults.extend(shapes.iter().map(of_shape).min_by_key(Vec::len).expect("at least one shape"));
+    }
     for (name, rule) in schema["properties"].as_object().into_iter().flatten() {
         self::faults(root, rule, &value[name], &format!("{at}.{name}"), faults);
     }
@@ -144,7 +254,22 @@ fn faults_of(value: &Value) -> Vec<String> {
 
 #[test]
 fn a_report_is_exactly_as_the_schema_says() {
-    assert_eq!(faults_of(&report()), Vec::<String>::new());
+    for report in [full(), bare()] {
+        assert_eq!(faults_of(&serde_json::to_value(report).unwrap()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_report_that_was_written_can_be_read_again() {
+    for mut report in [full(), bare()] {
+        let text = serde_json::to_string_pretty(&report).unwrap();
+        let again: Report = serde_json::from_str(&text).unwrap();
+        // The voxels are in the segmentation, not in this file.
+        for finding in &mut report.findings {
+            finding.mask = Mask::default();
+        }
+        assert_eq!(again, report);
+    }
 }
 
 #[test]
@@ -155,7 +280,10 @@ fn a_missing_a_new_and_a_changed_field_are_noticed() {
     new["provenance"]["when"] = "now".into();
     let mut changed = report();
     changed["examined"][1]["organ_found"] = "no".into();
+    let mut deep = report();
+    deep["findings"][0]["change"]["trend"] = "better".into();
     for (wrong, at) in [
+        (deep, "report.findings[0].change.trend"),
         (missing, "report.findings[0]"),
         (new, "report.provenance"),
         (changed, "report.examined[1].organ_found"),

@@ -37,6 +37,19 @@ pub(super) fn compared(language: Language, compared: &Compared) -> String {
     }
 }
 
+/// That nothing is said of some lesions of the prior; `None` where something is said of all.
+pub(super) fn not_all_compared(language: Language, compared: &Compared) -> Option<String> {
+    let count = compared.not_compared;
+    let plural = if count == 1 { "" } else { "s" };
+    (count > 0).then(|| {
+        either(
+            language,
+            format!("前次检查中有 {count} 个病灶未能与本次比较。"),
+            format!("{count} lesion{plural} of the prior examination could not be compared."),
+        )
+    })
+}
+
 /// How a finding differs from the same lesion in the prior.
 pub(super) fn finding(language: Language, finding: &Finding, change: &Change) -> String {
     let (number, become_of_it) = (finding.number, trend(language, change.trend));

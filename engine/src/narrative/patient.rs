@@ -6,7 +6,7 @@ use super::phrase::either;
 use super::template::Topic;
 use super::{Facts, Language};
 use crate::finding::{Finding, Kind, Organ};
-use crate::guideline::{Action, Advice};
+use crate::guideline::Action;
 use crate::track::Trend;
 
 use Language::{Chinese, English};
@@ -36,7 +36,7 @@ pub(super) fn version(language: Language, facts: &Facts<'_>, topics: &[Topic<'_>
             .to_owned(),
         );
     }
-    lines.extend(facts.advised.advice.iter().filter_map(|advice| advised(language, facts, advice)));
+    lines.extend(advised(language, facts));
     if !facts.findings.is_empty() {
         lines.push(
             either(
@@ -140,14 +140,37 @@ fn compared(language: Language, facts: &Facts<'_>, topic: &Topic<'_>) -> Option<
     ))
 }
 
-/// An advice in plain words; `None` where nothing is to be done.
-fn advised(language: Language, facts: &Facts<'_>, advice: &Advice) -> Option<String> {
+/// What the guideline advises in plain words; `None` where it advises nothing, or that nothing be done.
+fn advised(language: Language, facts: &Facts<'_>) -> Option<String> {
     let scan = match facts.modality {
         "MR" => either(language, "磁共振检查", "MRI scan"),
         _ => either(language, " CT 检查", "CT scan"),
     };
-    let again =
-        matches!(advice.action, Action::Ct | Action::LowDoseCt | Action::ConsiderCt | Action::OptionalCt);
+    let advice = match &facts.advised.advice[..] {
+        [] => return None,
+        [advice] => advice,
+        // For low and for high risk: which of them is meant, the patient must hear from somebody who knows.
+        _ => {
+            return Some(
+                either(
+                    language,
+                    "医生使用的指南提到可能需要复查，是否需要、何时复查取决于您的个人风险，请听医生的意见。",
+                    "A guideline that doctors use mentions that another examination may be needed; whether and when \
+                     depends on your own risk, which is for your doctor to say.",
+                )
+                .to_owned(),
+            );
+        }
+    };
+    let again = matches!(
+        advice.action,
+        Action::Ct
+            | Action::CtMaybePet
+            | Action::LowDoseCt
+            | Action::LowDoseCtMaybePet
+            | Action::ConsiderCt
+            | Action::OptionalCt
+    );
     match (advice.action, advice.months) {
         (Action::NoFollowUp, _) => None,
         (_, Some([first, last])) if again => {

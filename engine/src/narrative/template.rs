@@ -71,7 +71,10 @@ pub(super) fn narrative(language: Language, facts: &Facts<'_>) -> Narrative {
 pub(crate) fn parts(language: Language, facts: &Facts<'_>) -> Parts {
     let topics = topics(facts);
     let mut opening = vec![sentence(phrase::series(language, facts), &[])];
-    opening.extend(facts.compared.map(|compared| sentence(change::compared(language, compared), &[])));
+    if let Some(compared) = facts.compared {
+        opening.push(sentence(change::compared(language, compared), &[]));
+        opening.extend(change::not_all_compared(language, compared).map(|text| sentence(text, &[])));
+    }
 
     let mut closing = Vec::new();
     if topics.iter().any(|topic| topic.organ_found) {

@@ -1,9 +1,9 @@
 //! The template where there is a prior, a guideline, and a patient who reads it.
 
 use dicom_io::Uid;
-use engine::guideline::{Advised, Guideline};
+use engine::guideline::{Guideline, Patient, advise};
 use engine::narrative::Style;
-use engine::track::{Change, Compared, Resolved, Trend};
+use engine::track::{Alignment, Change, Compared, Resolved, Trend};
 use engine::{Density, Finding, Kind, Language, Narrative, Organ, Side, Site};
 
 use crate::made::{Scene, examined, similar, two_nodules_and_a_liver_lesion};
@@ -28,7 +28,7 @@ fn gone(kind: Kind, organ: Organ, side: Option<Side>) -> Resolved {
         site: Site { organ, side },
         tracking_uid: Uid::derived(&["gone"]),
         prior_long_axis_mm: 6.24,
-        prior_short_axis_mm: 5.0,
+        prior_short_axis_mm: Some(5.0),
     }
 }
 
@@ -48,6 +48,8 @@ pub(crate) fn followed() -> Scene {
             study_uid: Uid::derived(&["prior"]),
             series_uid: Uid::derived(&["prior", "series"]),
             days: Some(92),
+            alignment: Alignment::FrameOfReference,
+            not_compared: 2,
             resolved: vec![gone(Kind::LungNodule, Organ::Lung, Some(Side::Left))],
         }),
         ..Scene::default()
@@ -61,6 +63,7 @@ fn what_has_become_of_lesions_reads_well_in_english() {
 Findings
 CT series of 133 slices, 2.50 mm apart, pixel spacing 0.70 × 0.70 mm. Slices are counted by position and may be numbered otherwise by the scanner.
 Compared with the examination 92 days earlier.
+2 lesions of the prior examination could not be compared.
 Lungs: 2 nodules (1 right, 1 left).
 Finding 1: Solid nodule, right lung, 33.0 × 25.2 mm (long × short axis on its largest slice), volume 12.3 ml, mean attenuation -12 HU; slice 54 of 133; detection score 0.93.
 Finding 1 is larger than before: long axis 33.0 mm (previously 28.1 mm), volume +56 % in 92 days, volume doubling time 143 days.
@@ -98,6 +101,7 @@ fn what_has_become_of_lesions_reads_well_in_chinese() {
 影像所见
 CT 序列共 133 层，层间距 2.50 mm，像素间距 0.70 × 0.70 mm。层号按空间位置计数，可能与设备的图像编号不同。
 与 92 天前的检查比较。
+前次检查中有 2 个病灶未能与本次比较。
 肺：检出结节 2 个（右侧 1 个，左侧 1 个）。
 病灶 1：右肺实性结节，最大层面长径 33.0 mm，短径 25.2 mm，体积 12.3 ml，平均 CT 值 -12 HU；位于第 54 层（共 133 层），检测评分 0.93。
 病灶 1 较前增大：长径 33.0 mm（前次 28.1 mm），体积增加 56%，间隔 92 天，体积倍增时间 143 天。
@@ -167,24 +171,59 @@ fn a_finding_that_was_not_compared_is_said_to_be() {
     }
 }
 
+/// The scene without a prior, for a patient of this age at low risk.
+fn advised(age_years: u16) -> Scene {
+    let mut scene = followed();
+    scene.compared = None;
+    for finding in &mut scene.findings {
+        finding.change = None;
+    }
+    // Below the border of a mass.
+    scene.findings[0].measurements.long_axis_mm = 12.0;
+    scene.findings[0].measurements.short_axis_mm = 10.0;
+    scene.findings[0].measurements.volume_mm3 = 600.0;
+    let no = Some(false);
+    let patient = Patient {
+        sex: None,
+        age_years: Some(age_years),
+        high_risk: no,
+        known_cancer: no,
+        immunosuppressed: no,
+        screening: no,
+    };
+    scene.advised = advise(Guideline::Fleischner2017, &patient, &scene.evidence().lesions);
+    scene
+}
+
+#[test]
+fn advice_stands_in_the_recommendation_with_its_rule_and_in_plain_words_for_the_patient() {
+    let scene = advised(60);
+    for (language, heading, plain) in [
+        (Language::English, "\nRecommendation\n", "A guideline that doctors use mentions"),
+        (Language::Chinese, "\n建议\n", "医生使用的指南提到"),
+    ] {
+        let narrative = Narrative::template(language, &scene.facts());
+        let advice = &scene.advised.advice[0];
+        let sentence = &narrative.recommendation[0];
+        assert_eq!((&sentence.text, &sentence.evidence), (&advice.text(language), &advice.findings));
+        assert_eq!(sentence.rules, [advice.rule.clone()]);
+        let text = narrative.text();
+        assert!(text.contains(&format!("{heading}{}\n", sentence.text)), "{text}");
+        assert_eq!(narrative.patient_version.iter().filter(|line| line.starts_with(plain)).count(), 1);
+    }
+}
+
 #[test]
 fn a_guideline_that_does_not_apply_is_said_not_to() {
-    let mut scene = followed();
-    scene.advised = Advised {
-        guideline: Some(Guideline::Fleischner2017),
-        advice: Vec::new(),
-        refused: vec!["not for patients under 35".to_owned()],
-    };
-    let text = Narrative::template(Language::English, &scene.facts()).text();
+    let narrative = Narrative::template(Language::English, &advised(30).facts());
     assert!(
-        text.contains("\nRecommendation\nNo advice by Fleischner 2017: not for patients under 35\n"),
-        "{text}"
+        narrative.text().contains(
+            "\nRecommendation\nFleischner 2017 gives no advice: it does not apply to patients of this age.\n"
+        ),
+        "{}",
+        narrative.text()
     );
-    let text = Narrative::template(Language::Chinese, &scene.facts()).text();
-    assert!(
-        text.contains("\n建议\n未按Fleischner 2017 指南给出建议（系统原文）：not for patients under 35\n"),
-        "{text}"
-    );
+    assert!(!narrative.patient_version.join("\n").contains("guideline"));
 }
 
 #[test]

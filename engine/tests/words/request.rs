@@ -53,11 +53,7 @@ fn nothing_that_anybody_typed_is_in_the_prompt() {
     for examined in &mut hostile.examined {
         examined.model = HOSTILE[1].to_owned();
     }
-    hostile.advised = Advised {
-        guideline: Some(Guideline::Fleischner2017),
-        advice: Vec::new(),
-        refused: vec![HOSTILE[2].to_owned()],
-    };
+    hostile.advised = Advised { guideline: Some(Guideline::Fleischner2017), ..Advised::default() };
     for language in [Language::Chinese, Language::English] {
         let asked = Request::new(language, &hostile.facts()).unwrap();
         assert_eq!(Some(&asked), Request::new(language, &plain.facts()).as_ref());

@@ -25,7 +25,7 @@ const DELIVERY_STATES: [&str; 5] = ["pending", "sent", "committed", "refused", "
 const ALERT_STATES: [&str; 3] = ["pending", "sent", "dead"];
 
 /// What the parts of the node count as it happens.
-const COUNTED: [(&str, &str); 25] = [
+const COUNTED: [(&str, &str); 26] = [
     (
         "foci_instances_received_total",
         "Objects that came and were kept, by outcome: new, again, own, quarantined",
@@ -40,6 +40,7 @@ const COUNTED: [(&str, &str); 25] = [
     ("foci_jobs_fenced_total", "Results of a worker that no longer held its job, thrown away"),
     ("foci_worker_starts_total", "Worker processes started"),
     ("foci_worker_deaths_total", "Worker processes that ended by themselves"),
+    ("foci_llm_requests_total", "Requests to the language model, by outcome"),
     ("foci_critical_findings_total", "Findings that their model's card calls critical"),
     ("foci_alerts_total", "Tries to tell a critical finding, by outcome"),
     ("foci_deliveries_total", "Objects sent or not, by destination and outcome"),
@@ -76,9 +77,10 @@ const NOW: [(&str, &str); 15] = [
 ];
 
 /// How long things take.
-const TIMES: [(&str, &str); 5] = [
+const TIMES: [(&str, &str); 6] = [
     ("foci_instance_seconds", "From the first byte of an object to its acknowledgement"),
     ("foci_analysis_seconds", "From the start of an analysis to its durable results"),
+    ("foci_llm_seconds", "From a request to the language model to the end of its answer"),
     ("foci_delivery_lag_seconds", "From the end of an analysis to the delivery of a result, by destination"),
     ("foci_alert_delay_seconds", "From the end of an analysis to the telling of a critical finding"),
     ("foci_http_request_seconds", "Time to the first byte of an answer, by route"),

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use engine::write::Message;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode, Url};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::body::{Constraint, Extent, body, constraint};
 use super::decode::{Decoder, Finish, Reply, Unreadable};
-use super::{Failure, Message, Settings};
+use super::{Failure, Settings};
 use crate::dicomweb::client;
 
 /// A question is put so often at most, each time after a longer wait.
@@ -30,8 +31,6 @@ pub(crate) struct Model {
     settings: Settings,
     root: Url,
     client: reqwest::Client,
-    /// Marked as sensitive: it is not printed.
-    authorization: Option<HeaderValue>,
     /// What the server has been found to take.
     extent: Mutex<Extent>,
 }
@@ -56,8 +55,8 @@ impl Model {
             bail!("the model's url does not begin with http:// or https:// and a host");
         }
         let connect = Duration::from_secs_f64(settings.connect_s);
+        settings.key_file.as_deref().map(client::bearer).transpose()?;
         Ok(Self {
-            authorization: settings.key_file.as_deref().map(client::bearer).transpose()?,
             client: client::http_client_within(&root, settings.trusted.as_deref(), connect)?,
             root,
             settings: settings.clone(),
@@ -180,8 +179,9 @@ impl Model {
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
-        if let Some(authorization) = &self.authorization {
-            headers.insert(header::AUTHORIZATION, authorization.clone());
+        // Each time: keys are renewed. Without one the server says what is missing.
+        if let Some(Ok(key)) = self.settings.key_file.as_deref().map(client::bearer) {
+            headers.insert(header::AUTHORIZATION, key);
         }
         headers
     }

@@ -1,9 +1,10 @@
 //! What is sent: the same chat for all servers, and around it what each of them offers.
 
+use engine::write::Message;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Kind, Message, Settings};
+use super::{Kind, Settings};
 
 /// How the form of a reply is forced, if it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -54,6 +55,7 @@ pub(super) fn constraint(kind: Kind, extent: Extent) -> Constraint {
 
 /// The body of a request.
 pub(super) fn body(settings: &Settings, messages: &[Message], schema: &Value, extent: Extent) -> Value {
+    let messages = in_turn(messages);
     let mut body = json!({ "model": settings.model, "messages": messages, "stream": true });
     let mut set = |name: &str, value: Value| body[name] = value;
     match constraint(settings.kind, extent) {
@@ -99,9 +101,22 @@ pub(super) fn body(settings: &Settings, messages: &[Message], schema: &Value, ex
     body
 }
 
+/// The messages with what one side says in a row made one: some chat templates (Gemma's, Mistral's) refuse it else.
+fn in_turn(messages: &[Message]) -> Vec<Message> {
+    let mut turns: Vec<Message> = Vec::new();
+    for message in messages {
+        match turns.last_mut().filter(|last| last.role == message.role) {
+            Some(last) => last.content += &format!("\n\n{}", message.content),
+            None => turns.push(message.clone()),
+        }
+    }
+    turns
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::Role;
+    use engine::write::Role;
+
     use super::*;
 
     const KINDS: [Kind; 6] =
@@ -146,6 +161,13 @@ mod tests {
             assert_eq!((&thinking["temperature"], &thinking["top_p"]), (&json!(0.6), &json!(0.95)), "{kind}");
             assert!(thinking.get("reasoning_effort").is_none(), "{kind}");
         }
+    }
+
+    #[test]
+    fn two_messages_of_one_side_in_a_row_are_one() {
+        let said = |role, content: &str| Message { role, content: content.to_owned() };
+        let messages = [said(Role::System, "a"), said(Role::User, "b"), said(Role::User, "c")];
+        assert_eq!(in_turn(&messages), [said(Role::System, "a"), said(Role::User, "b\n\nc")]);
     }
 
     #[test]

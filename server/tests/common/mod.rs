@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod certificates;
+pub(crate) mod chat;
 pub(crate) mod dimse;
+pub(crate) mod element;
 pub(crate) mod filled;
 pub(crate) mod kept;
 pub(crate) mod node;
