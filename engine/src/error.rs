@@ -28,6 +28,14 @@ pub enum Error {
     #[error(transparent)]
     Models(#[from] models::Error),
 
+    /// Whoever prints: give a font that has this character, or print in English.
+    #[error("a font is needed to print {0:?}")]
+    NeedsFont(char),
+
+    /// Whoever chose the font: it cannot be embedded.
+    #[error("the font cannot be used: {0}")]
+    Font(String),
+
     /// The machine: too little memory, mostly.
     #[error(transparent)]
     Kernels(#[from] kernels::Error),

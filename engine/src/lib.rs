@@ -19,6 +19,7 @@ pub mod narrative;
 mod outline;
 mod part;
 mod prepare;
+pub mod print;
 pub mod qc;
 pub mod report;
 pub mod response;

@@ -30,6 +30,10 @@ pub enum Error {
     #[error("weights are not usable: {0}")]
     Weights(String),
 
+    /// Put the font where it is looked for, or let it be fetched.
+    #[error("the font is not usable: {0}")]
+    Font(String),
+
     /// Free disk space, or give rights to the cache.
     #[error("the cache cannot be written: {0}")]
     Cache(std::io::Error),

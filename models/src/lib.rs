@@ -25,6 +25,7 @@ mod cache;
 mod card;
 mod error;
 mod fetch;
+mod font;
 mod network;
 mod onnx;
 mod runtime;
@@ -39,6 +40,7 @@ pub use card::{
 };
 pub use error::Error;
 pub use fetch::Package;
+pub use font::Font;
 pub use network::{Network, Outputs};
 pub use runtime::{Places, Provider, Runtime};
 pub use unet::Topology;

@@ -639,7 +639,7 @@ pub(super) fn gone(resolved: &Resolved) -> Lesion {
         lobe: None,
         density: None,
         long_axis_mm: Some(resolved.prior_long_axis_mm),
-        short_axis_mm: Some(resolved.prior_short_axis_mm),
+        short_axis_mm: resolved.prior_short_axis_mm,
         max_diameter_3d_mm: None,
         volume_mm3: None,
         mean_hu: None,

@@ -19,6 +19,8 @@ pub(super) struct Examination<'a> {
     pub(super) gone: Vec<Lesion>,
     /// The guideline's recommendations without stops and spaces.
     pub(super) advice: Vec<String>,
+    /// What it could not judge, in the same way.
+    pub(super) refused: Vec<String>,
 }
 
 /// What came of one sentence.
@@ -76,6 +78,9 @@ impl Examination<'_> {
             }
             return judged;
         }
+        if self.refused.contains(&judged.bare) {
+            return judged;
+        }
         let mut wrong = self.characters(&text);
         let tokens = tokens::tokens(&text, Lexicon::of(self.language));
         let advising = tokens.iter().any(|token| matches!(token.kind, Kind::Word(Meaning::Advice)));
@@ -105,10 +110,10 @@ impl Examination<'_> {
         judged
     }
 
-    /// The text without warnings and refusals, which may be quoted as they stand.
+    /// The text without warnings, which may be quoted as they stand.
     fn without_quotes(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for quote in self.evidence.warnings.iter().chain(&self.evidence.advised.refused) {
+        for quote in &self.evidence.warnings {
             if quote.chars().count() >= 8 && text.contains(quote.as_str()) {
                 text = text.replacen(quote.as_str(), " ", 1);
             }

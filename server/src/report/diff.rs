@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(shown(&edits), expected);
         let side = |skip: fn(&Edit) -> bool| -> String {
             let kept = edits.iter().filter(|edit| !skip(edit));
-            kept.map(|Edit::Same(text) | Edit::Removed(text) | Edit::Added(text)| text.as_str()).collect()
+            kept.map(|(Edit::Same(text) | Edit::Removed(text) | Edit::Added(text))| text.as_str()).collect()
         };
         assert_eq!(side(|edit| matches!(edit, Edit::Added(_))), before);
         assert_eq!(side(|edit| matches!(edit, Edit::Removed(_))), after);
