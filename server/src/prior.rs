@@ -81,7 +81,9 @@ fn days_before(now: &Source, earlier: &Source) -> Result<Option<u32>> {
     match now.same_patient(earlier) {
         Some(true) => {}
         Some(false) => bail!("study {uid}: the prior is not of the patient of study {now_uid}"),
-        None => bail!("study {uid}: it cannot be told whether the prior is of the patient of study {now_uid}"),
+        None => {
+            bail!("study {uid}: it cannot be told whether the prior is of the patient of study {now_uid}")
+        }
     }
     match now.days_since(earlier) {
         Some(days) if days < 0 => bail!("study {uid}: the prior is later than study {now_uid}"),

@@ -135,7 +135,8 @@ fn site(group: &Group) -> Option<Site> {
     group.sites.iter().find_map(|site| {
         let (_, organ, side) = SITES.into_iter().find(|(code, ..)| *code == site.place)?;
         let told = site.laterality.as_ref();
-        let told = told.and_then(|told| SIDES.into_iter().find(|(code, _)| code == told)).map(|(_, side)| side);
+        let told =
+            told.and_then(|told| SIDES.into_iter().find(|(code, _)| code == told)).map(|(_, side)| side);
         // The liver has no side.
         Some(Site { organ, side: told.or(side).filter(|_| organ == Organ::Lung) })
     })

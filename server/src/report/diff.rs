@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(shown(&edits), expected);
         let side = |skip: fn(&Edit) -> bool| -> String {
             let kept = edits.iter().filter(|edit| !skip(edit));
-            kept.map(|Edit::Same(text) | Edit::Removed(text) | Edit::Added(text)| text.as_str()).collect()
+            kept.map(|Edit::Same(text)| Edit::Removed(text) | Edit::Added(text) | text.as_str()).collect()
         };
         assert_eq!(side(|edit| matches!(edit, Edit::Added(_))), before);
         assert_eq!(side(|edit| matches!(edit, Edit::Removed(_))), after);
@@ -132,7 +132,11 @@ mod tests {
     #[test]
     fn english_is_compared_by_word_and_a_number_is_one_word() {
         check("Nodule of 8.4 mm.", "Nodule of 9.4 mm.", "Nodule of [-8.4-]{+9.4+} mm.");
-        check("a well-defined nodule", "an ill-defined nodule", "[-a-]{+an+} [-well-defined-]{+ill-defined+} nodule");
+        check(
+            "a well-defined nodule",
+            "an ill-defined nodule",
+            "[-a-]{+an+} [-well-defined-]{+ill-defined+} nodule",
+        );
         check("Right lung.", "Right lung, apex.", "Right lung{+, apex+}.");
     }
 
