@@ -329,7 +329,10 @@ pub(crate) fn change(finding: &Finding, trend: Trend, share: Option<f64>, days: 
             .map(|(long, short)| (m.long_axis_mm + m.short_axis_mm - long - short) / 2.0),
         volume_change_percent,
         volume_uncertainty_percent: share.map(|_| 24.0),
-        doubling_days: volume_change_percent.zip(days).filter(|_| moved).map(|(p, d)| doubling(p, f64::from(d))),
+        doubling_days: volume_change_percent
+            .zip(days)
+            .filter(|_| moved)
+            .map(|(p, d)| doubling(p, f64::from(d))),
         days,
     }
 }

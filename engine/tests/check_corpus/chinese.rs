@@ -60,7 +60,12 @@ fn opening(w: &mut Writer<'_>) {
     if w.chance(85) {
         let text = match compared.days {
             Some(days) => w
-                .pick(&["与 {d} 天前检查比较。", "与{d}天前的检查对比。", "对比 {d} 天前的前次检查。", "与前次检查（{d} 天前）对照。"])
+                .pick(&[
+                    "与 {d} 天前检查比较。",
+                    "与{d}天前的检查对比。",
+                    "对比 {d} 天前的前次检查。",
+                    "与前次检查（{d} 天前）对照。",
+                ])
                 .replace("{d}", &days.to_string()),
             None => w.pick(&["与前次检查比较。", "与前片对比。", "对比前次检查。"]).to_owned(),
         };
@@ -77,7 +82,11 @@ fn organ_name(organ: Organ) -> &'static str {
 
 fn not_assessed(w: &mut Writer<'_>, organ: Organ) {
     let name = organ_name(organ);
-    let text = w.pick(&["图像中未识别到{o}，故未作评估。", "{o}在图像中未识别到，未评估。", "{o}：未识别到，未作评估。"]);
+    let text = w.pick(&[
+        "图像中未识别到{o}，故未作评估。",
+        "{o}在图像中未识别到，未评估。",
+        "{o}：未识别到，未作评估。",
+    ]);
     w.seen(text.replace("{o}", name), &[]);
     let text = w.pick(&["{o}未作评估。", "{o}未评估。"]);
     w.concluded(text.replace("{o}", name), &[]);
@@ -144,8 +153,12 @@ fn noun(w: &mut Writer<'_>, finding: &Finding) -> String {
         (Kind::LiverLesion, _) => w.pick(&["局灶性病变", "局灶性病灶", "局灶病变"]),
         (Kind::LungNodule, None) => w.pick(&["结节", "结节", "结节影"]),
         (Kind::LungNodule, Some(Density::Solid)) => w.pick(&["实性结节", "实性结节", "实性结节影"]),
-        (Kind::LungNodule, Some(Density::PartSolid)) => w.pick(&["部分实性结节", "混合磨玻璃结节", "混杂磨玻璃结节"]),
-        (Kind::LungNodule, Some(Density::GroundGlass)) => w.pick(&["磨玻璃结节", "纯磨玻璃结节", "磨玻璃密度结节", "磨玻璃影"]),
+        (Kind::LungNodule, Some(Density::PartSolid)) => {
+            w.pick(&["部分实性结节", "混合磨玻璃结节", "混杂磨玻璃结节"])
+        }
+        (Kind::LungNodule, Some(Density::GroundGlass)) => {
+            w.pick(&["磨玻璃结节", "纯磨玻璃结节", "磨玻璃密度结节", "磨玻璃影"])
+        }
     };
     text.to_owned()
 }
@@ -192,9 +205,12 @@ fn more(w: &mut Writer<'_>, finding: &Finding) -> Vec<String> {
 }
 
 fn joined(parts: &[String]) -> String {
-    parts.iter().fold(String::new(), |text, part| {
-        if part.starts_with('（') { text + part } else { text + "，" + part }
-    })
+    parts.iter().fold(
+        String::new(),
+        |text, part| {
+            if part.starts_with('（') { text + part } else { text + "，" + part }
+        },
+    )
 }
 
 fn topic(w: &mut Writer<'_>, organ: Organ, kind: Kind, findings: &[&Finding]) {
@@ -305,7 +321,12 @@ fn changed(w: &mut Writer<'_>, finding: &Finding) {
     let before = change.prior_long_axis_mm.map(rounded::millimetres).unwrap_or_default();
     let percent = change.volume_change_percent.map(rounded::percent).unwrap_or_default();
     let text = match change.trend {
-        Trend::New => w.pick(&["病灶 {n} 为新发病灶。", "该病灶为新发，前次检查未见。", "为新出现病灶。", "前片未见此病灶，为新发。"]),
+        Trend::New => w.pick(&[
+            "病灶 {n} 为新发病灶。",
+            "该病灶为新发，前次检查未见。",
+            "为新出现病灶。",
+            "前片未见此病灶，为新发。",
+        ]),
         Trend::Grown => w.pick(&[
             "较前增大，长径由 {b} mm 增至 {a} mm。",
             "病灶 {n} 较前增大（前次长径 {b} mm）。",
@@ -317,9 +338,19 @@ fn changed(w: &mut Writer<'_>, finding: &Finding) {
             "病灶 {n} 较前缩小（前次长径 {b} mm）。",
             "与前片比较病灶缩小，体积减少约{p}%。",
         ]),
-        Trend::Unchanged => w.pick(&["较前无明显变化。", "病灶 {n} 较前未见明显变化。", "与前片相仿。", "大致同前。", "与前次检查比较变化不明显。"]),
+        Trend::Unchanged => w.pick(&[
+            "较前无明显变化。",
+            "病灶 {n} 较前未见明显变化。",
+            "与前片相仿。",
+            "大致同前。",
+            "与前次检查比较变化不明显。",
+        ]),
     };
-    let text = text.replace("{n}", &number.to_string()).replace("{a}", &now).replace("{b}", &before).replace("{p}", &percent);
+    let text = text
+        .replace("{n}", &number.to_string())
+        .replace("{a}", &now)
+        .replace("{b}", &before)
+        .replace("{p}", &percent);
     w.seen(text, &about);
     if let (Some(days), Trend::Grown) = (change.doubling_days, change.trend)
         && w.chance(30)
@@ -351,7 +382,9 @@ fn conclusion(w: &mut Writer<'_>, kind: Kind, findings: &[&Finding]) {
         let text = match w.random.below(4) {
             0 => format!("{organ_noun}{many}，最大者位于{place}，大小约{axes}。"),
             1 => format!("{organ_noun}{many}，长径 {low} 至 {high} mm。"),
-            2 => format!("多发{organ_noun}，共{many}，长径约{low}~{high}mm，较大者为病灶 {}。", largest.number),
+            2 => {
+                format!("多发{organ_noun}，共{many}，长径约{low}~{high}mm，较大者为病灶 {}。", largest.number)
+            }
             _ => format!("{organ_noun}{many}，其中最大者为病灶 {}，大小 {axes}。", largest.number),
         };
         w.concluded(text, &about);
@@ -382,6 +415,9 @@ fn critical(w: &mut Writer<'_>) {
             "危急值提示：病灶 {n}（长径 {l} mm），请立即通知临床医师。",
             "危急值：病灶 {n}，长径 {l} mm，请立即通知临床医师。",
         ]);
-        w.concluded(text.replace("{n}", &finding.number.to_string()).replace("{l}", &long), &[finding.number]);
+        w.concluded(
+            text.replace("{n}", &finding.number.to_string()).replace("{l}", &long),
+            &[finding.number],
+        );
     }
 }

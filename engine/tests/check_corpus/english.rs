@@ -41,13 +41,20 @@ pub(crate) fn write(w: &mut Writer<'_>) {
 fn opening(w: &mut Writer<'_>) {
     let (modality, slices) = (w.case.modality, w.case.slices);
     if w.chance(35) {
-        let text = w.pick(&["The {m} series comprises {n} slices.", "{m}, {n} slices.", "{n} slices of {m} were read."]);
+        let text = w.pick(&[
+            "The {m} series comprises {n} slices.",
+            "{m}, {n} slices.",
+            "{n} slices of {m} were read.",
+        ]);
         w.seen(text.replace("{m}", modality).replace("{n}", &slices.to_string()), &[]);
     }
     let told = w.chance(15);
     match w.case.contrast {
         Some(true) if told => {
-            let text = w.pick(&["Contrast-enhanced {m}.", "The examination was performed with intravenous contrast."]);
+            let text = w.pick(&[
+                "Contrast-enhanced {m}.",
+                "The examination was performed with intravenous contrast.",
+            ]);
             w.seen(text.replace("{m}", modality), &[]);
         }
         Some(false) if told => {
@@ -119,7 +126,11 @@ fn nothing(w: &mut Writer<'_>, organ: Organ) {
                 "Liver: no focal lesions.",
                 "No focal hepatic lesions are identified.",
             ]),
-            w.pick(&["No focal liver lesion detected.", "No focal liver lesion.", "No focal lesion of the liver was found."]),
+            w.pick(&[
+                "No focal liver lesion detected.",
+                "No focal liver lesion.",
+                "No focal lesion of the liver was found.",
+            ]),
         ),
     };
     w.seen(seen.to_owned(), &[]);
@@ -160,9 +171,15 @@ fn noun(w: &mut Writer<'_>, finding: &Finding) -> String {
     match (finding.kind, finding.density) {
         (Kind::LiverLesion, _) => w.pick(&["focal lesion", "focal lesion", "lesion"]).to_owned(),
         (Kind::LungNodule, None) => w.pick(&["nodule", "nodule", "pulmonary nodule"]).to_owned(),
-        (Kind::LungNodule, Some(Density::Solid)) => w.pick(&["solid nodule", "solid pulmonary nodule", "nodule of solid density"]).to_owned(),
-        (Kind::LungNodule, Some(Density::PartSolid)) => w.pick(&["part-solid nodule", "part-solid pulmonary nodule", "partly solid nodule"]).to_owned(),
-        (Kind::LungNodule, Some(Density::GroundGlass)) => w.pick(&["ground-glass nodule", "ground glass nodule", "ground-glass opacity", "non-solid nodule"]).to_owned(),
+        (Kind::LungNodule, Some(Density::Solid)) => {
+            w.pick(&["solid nodule", "solid pulmonary nodule", "nodule of solid density"]).to_owned()
+        }
+        (Kind::LungNodule, Some(Density::PartSolid)) => {
+            w.pick(&["part-solid nodule", "part-solid pulmonary nodule", "partly solid nodule"]).to_owned()
+        }
+        (Kind::LungNodule, Some(Density::GroundGlass)) => w
+            .pick(&["ground-glass nodule", "ground glass nodule", "ground-glass opacity", "non-solid nodule"])
+            .to_owned(),
     }
 }
 
@@ -198,11 +215,19 @@ fn more(w: &mut Writer<'_>, finding: &Finding) -> Vec<String> {
     let slice = finding.measurements.slice + 1;
     if w.chance(70) {
         let volume = w.volume(finding, true);
-        parts.push(w.pick(&["volume {v}", "a volume of {v}", "volume of {v}", "estimated volume {v}"][..3]).replace("{v}", &volume));
+        parts.push(
+            w.pick(&["volume {v}", "a volume of {v}", "volume of {v}", "estimated volume {v}"][..3])
+                .replace("{v}", &volume),
+        );
     }
     if w.is_ct() && w.chance(60) {
         let hu = w.attenuation(finding);
-        let text = w.pick(&["mean attenuation {h} HU", "a mean attenuation of {h} HU", "mean density {h} HU", "mean CT number {h} HU"]);
+        let text = w.pick(&[
+            "mean attenuation {h} HU",
+            "a mean attenuation of {h} HU",
+            "mean density {h} HU",
+            "mean CT number {h} HU",
+        ]);
         parts.push(text.replace("{h}", &hu));
     }
     if w.chance(10) {
@@ -251,14 +276,27 @@ fn count(w: &mut Writer<'_>, organ: Organ, kind: Kind, findings: &[&Finding]) {
     };
     let [right, left, unknown] = [Some(Side::Right), Some(Side::Left), None].map(|side| on(findings, side));
     let many = how_many(w, number);
-    let (is, organ_name) = (if number == 1 { "is" } else { "are" }, match organ { Organ::Lung => "lungs", Organ::Liver => "liver" });
+    let (is, organ_name) = (
+        if number == 1 { "is" } else { "are" },
+        match organ {
+            Organ::Lung => "lungs",
+            Organ::Liver => "liver",
+        },
+    );
     let split = organ == Organ::Lung && right > 0 && left > 0 && unknown == 0;
     let text = match w.random.below(4) {
-        0 if split => format!("{} {noun}{plural} {is} seen, {right} on the right and {left} on the left.", capital(&many)),
-        1 if split => format!("There {is} {many} {noun}{plural} in both lungs, {right} in the right lung and {left} in the left lung."),
+        0 if split => format!(
+            "{} {noun}{plural} {is} seen, {right} on the right and {left} on the left.",
+            capital(&many)
+        ),
+        1 if split => format!(
+            "There {is} {many} {noun}{plural} in both lungs, {right} in the right lung and {left} in the left lung."
+        ),
         1 => format!("There {is} {many} {noun}{plural}."),
         2 => format!("{} {noun}{plural} {is} identified in the {organ_name}.", capital(&many)),
-        3 => format!("In total, {many} {noun}{plural} {} detected.", if number == 1 { "was" } else { "were" }),
+        3 => {
+            format!("In total, {many} {noun}{plural} {} detected.", if number == 1 { "was" } else { "were" })
+        }
         _ => format!("A total of {number} {noun}{plural} {is} seen in the {organ_name}."),
     };
     w.seen(text, &numbers(findings));
@@ -271,9 +309,22 @@ fn merged(w: &mut Writer<'_>, first: &Finding, second: &Finding) {
         (an(&noun), place(finding), axes)
     });
     let text = match w.random.below(3) {
-        0 => format!("{} of {} lies in the {} and {} of {} in the {}.", capital(&a.0), a.2, a.1, b.0, b.2, b.1),
-        1 => format!("Finding {} ({}) measures {}; finding {} ({}) measures {}.", first.number, a.1, a.2, second.number, b.1, b.2),
-        _ => format!("{} in the {} measures {}, while {} in the {} measures {}.", capital(&a.0), a.1, a.2, b.0, b.1, b.2),
+        0 => {
+            format!("{} of {} lies in the {} and {} of {} in the {}.", capital(&a.0), a.2, a.1, b.0, b.2, b.1)
+        }
+        1 => format!(
+            "Finding {} ({}) measures {}; finding {} ({}) measures {}.",
+            first.number, a.1, a.2, second.number, b.1, b.2
+        ),
+        _ => format!(
+            "{} in the {} measures {}, while {} in the {} measures {}.",
+            capital(&a.0),
+            a.1,
+            a.2,
+            b.0,
+            b.1,
+            b.2
+        ),
     };
     w.seen(text, &[first.number, second.number]);
     for finding in [first, second] {
@@ -294,7 +345,8 @@ fn describe(w: &mut Writer<'_>, finding: &Finding) {
         2 => w.seen(format!("In the {place} there is {} {size}{tail}.", an(&noun)), &about),
         3 => w.seen(format!("{}: {noun}, {size}{tail}.", capital(place)), &about),
         4 => {
-            let verb = w.pick(&["is seen", "is noted", "is present", "is identified", "was detected", "is visible"]);
+            let verb =
+                w.pick(&["is seen", "is noted", "is present", "is identified", "was detected", "is visible"]);
             w.seen(format!("{} {verb} in the {place}, {size}{tail}.", capital(&an(&noun))), &about);
         }
         5 => {
@@ -306,7 +358,10 @@ fn describe(w: &mut Writer<'_>, finding: &Finding) {
         6 => {
             let axes = w.axes(finding, true);
             let volume = w.volume(finding, true);
-            w.seen(format!("The {noun} in the {place} measures {axes} (volume {volume}) on slice {slice}."), &about);
+            w.seen(
+                format!("The {noun} in the {place} measures {axes} (volume {volume}) on slice {slice}."),
+                &about,
+            );
         }
         7 => w.seen(format!("Slice {slice} shows {} in the {place}, {size}.", an(&noun)), &about),
         _ => {
@@ -355,7 +410,10 @@ fn changed(w: &mut Writer<'_>, finding: &Finding) {
         ]),
     };
     let fill = |text: &str| {
-        text.replace("{n}", &number.to_string()).replace("{a}", &now).replace("{b}", &before).replace("{p}", &percent)
+        text.replace("{n}", &number.to_string())
+            .replace("{a}", &now)
+            .replace("{b}", &before)
+            .replace("{p}", &percent)
     };
     w.seen(fill(text), &about);
     if let (Some(days), Trend::Grown) = (change.doubling_days, change.trend)
@@ -371,7 +429,9 @@ fn conclusion(w: &mut Writer<'_>, kind: Kind, findings: &[&Finding]) {
     let axes = w.axes(largest, true);
     let organ_noun = match kind {
         Kind::LungNodule => w.pick(&["lung nodule", "pulmonary nodule"]),
-        Kind::LiverLesion => w.pick(&["focal liver lesion", "focal lesion of the liver", "focal hepatic lesion"]),
+        Kind::LiverLesion => {
+            w.pick(&["focal liver lesion", "focal lesion of the liver", "focal hepatic lesion"])
+        }
     };
     if let [only] = findings {
         let noun = noun(w, only);
@@ -385,13 +445,22 @@ fn conclusion(w: &mut Writer<'_>, kind: Kind, findings: &[&Finding]) {
     } else {
         let many = capital(&how_many(w, findings.len()));
         let [low, high] = range(findings);
-        let nouns = if organ_noun == "focal lesion of the liver" { "focal lesions of the liver".to_owned() } else { format!("{organ_noun}s") };
+        let nouns = if organ_noun == "focal lesion of the liver" {
+            "focal lesions of the liver".to_owned()
+        } else {
+            format!("{organ_noun}s")
+        };
         let place = place(largest);
         let text = match w.random.below(4) {
             0 => format!("{many} {nouns}, the largest in the {place} measuring {axes}."),
             1 => format!("{many} {nouns} with long axes from {low} to {high} mm."),
-            2 => format!("{many} {nouns}, long axis {low}-{high} mm; the largest is finding {}.", largest.number),
-            _ => format!("{many} {nouns}, the largest of {axes} in the {place} (finding {}).", largest.number),
+            2 => format!(
+                "{many} {nouns}, long axis {low}-{high} mm; the largest is finding {}.",
+                largest.number
+            ),
+            _ => {
+                format!("{many} {nouns}, the largest of {axes} in the {place} (finding {}).", largest.number)
+            }
         };
         w.concluded(text, &about);
     }
@@ -421,6 +490,9 @@ fn critical(w: &mut Writer<'_>) {
             "Critical result: finding {n} (long axis {l} mm) is to be reported to the referring physician at once.",
             "Critical finding: finding {n}, {l} mm, is to be reported to the referring physician immediately.",
         ]);
-        w.concluded(text.replace("{n}", &finding.number.to_string()).replace("{l}", &long), &[finding.number]);
+        w.concluded(
+            text.replace("{n}", &finding.number.to_string()).replace("{l}", &long),
+            &[finding.number],
+        );
     }
 }

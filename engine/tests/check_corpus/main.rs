@@ -136,7 +136,12 @@ fn good(case: &Case, language: Language, seed: u64) -> Narrative {
 }
 
 /// One report made wrong by `mutator`; examinations are tried until one has what it needs.
-fn wrong(mutator: &Mutator, case: &Case, language: Language, seed: u64) -> Option<(Narrative, Option<engine::check::Place>)> {
+fn wrong(
+    mutator: &Mutator,
+    case: &Case,
+    language: Language,
+    seed: u64,
+) -> Option<(Narrative, Option<engine::check::Place>)> {
     let narrative = good(case, language, seed);
     let before = narrative.clone();
     let mut draft = Draft { case, narrative, random: Seeded::new(seed), place: None };
@@ -164,15 +169,19 @@ fn five_thousand_mutations_are_caught() {
                 let Some((narrative, place)) = wrong(mutator, &case, language, seed) else { continue };
                 made += 1;
                 let verdict = check(&narrative, &case.evidence());
-                let there: Vec<&Fault> =
-                    verdict.faults.iter().filter(|f| place.is_none() || f.place.is_none() || f.place == place).collect();
+                let there: Vec<&Fault> = verdict
+                    .faults
+                    .iter()
+                    .filter(|f| place.is_none() || f.place.is_none() || f.place == place)
+                    .collect();
                 let named = there.iter().any(|f| f.class == mutator.class || mutator.also.contains(&f.class));
                 table.count(mutator, language, !there.is_empty(), named);
                 if there.is_empty() {
                     let text = match place {
                         None => "(the report)".to_owned(),
                         Some(place) => {
-                            let mut draft = Draft { case: &case, narrative, random: Seeded::new(0), place: None };
+                            let mut draft =
+                                Draft { case: &case, narrative, random: Seeded::new(0), place: None };
                             draft.text(place)
                         }
                     };

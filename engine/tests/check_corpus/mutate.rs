@@ -162,7 +162,8 @@ impl Swap {
         let mut pairs = if draft.is_chinese() { self.chinese } else { self.english }.to_vec();
         draft.random.shuffle(&mut pairs);
         for place in draft.on_one() {
-            let Some(finding) = draft.finding(place).filter(|finding| (self.when)(draft.case, finding)) else {
+            let Some(finding) = draft.finding(place).filter(|finding| (self.when)(draft.case, finding))
+            else {
                 continue;
             };
             let text = draft.text(place);

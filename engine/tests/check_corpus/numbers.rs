@@ -15,15 +15,21 @@ const fn other(
 }
 
 pub(crate) const ALL: &[Mutator] = &[
-    other("another length", Class::Number, &[Class::Range, Class::Merged, Class::Axis], |d| changed(d, Unit::Millimetre)),
+    other("another length", Class::Number, &[Class::Range, Class::Merged, Class::Axis], |d| {
+        changed(d, Unit::Millimetre)
+    }),
     other("another volume", Class::Number, &[], |d| changed(d, Unit::Cubic)),
     other("another volume in ml", Class::Number, &[], |d| changed(d, Unit::Millilitre)),
     other("another attenuation", Class::Number, &[], |d| changed(d, Unit::Hounsfield)),
     other("another percentage", Class::Change, &[Class::Number], |d| changed(d, Unit::Percent)),
     other("other days", Class::Change, &[Class::Number], |d| changed(d, Unit::Day)),
     other("another sign", Class::Number, &[], sign),
-    other("point to the right", Class::Decimal, &[Class::Number, Class::Unit, Class::Change], |d| shifted(d, 10.0)),
-    other("point to the left", Class::Decimal, &[Class::Number, Class::Unit, Class::Change], |d| shifted(d, 0.1)),
+    other("point to the right", Class::Decimal, &[Class::Number, Class::Unit, Class::Change], |d| {
+        shifted(d, 10.0)
+    }),
+    other("point to the left", Class::Decimal, &[Class::Number, Class::Unit, Class::Change], |d| {
+        shifted(d, 0.1)
+    }),
     other("last digit", Class::Rounding, &[Class::Number, Class::Range], last_digit),
     other("mm for cm and back", Class::Unit, &[Class::Number, Class::Decimal], length_unit),
     other("mm3 for ml and back", Class::Unit, &[Class::Number, Class::Decimal], volume_unit),
@@ -35,7 +41,12 @@ pub(crate) const ALL: &[Mutator] = &[
     other("a length in words", Class::SpelledNumber, &[Class::Number, Class::Unit], spelled),
     other("another slice", Class::Slice, &[Class::Merged, Class::Number], slice),
     other("another number of slices", Class::Slice, &[Class::Number, Class::Count], slices),
-    other("another finding's size", Class::Merged, &[Class::Number, Class::Axis, Class::Range], anothers_size),
+    other(
+        "another finding's size",
+        Class::Merged,
+        &[Class::Number, Class::Axis, Class::Range],
+        anothers_size,
+    ),
     other("sizes the other way round", Class::Merged, &[Class::Number, Class::Axis], sizes_swapped),
     other("another count", Class::Count, &[Class::Number], count),
 ];
@@ -62,7 +73,11 @@ fn changed(draft: &mut Draft<'_>, unit: Unit) -> bool {
     let evidence = draft.case.evidence();
     for (place, figure) in with(draft, |f| f.unit == unit && f.value != 0.0) {
         for _ in 0..12 {
-            let factor = if draft.random.chance(50) { draft.random.real(1.25, 1.9) } else { draft.random.real(0.4, 0.8) };
+            let factor = if draft.random.chance(50) {
+                draft.random.real(1.25, 1.9)
+            } else {
+                draft.random.real(0.4, 0.8)
+            };
             let size = (figure.value * factor).abs();
             let new = format!("{size:.*}", figure.decimals);
             let value = new.parse::<f64>().unwrap_or(size).copysign(figure.value);
@@ -157,7 +172,11 @@ fn foreign_unit(draft: &mut Draft<'_>) -> bool {
     if draft.random.chance(50) {
         unit_for(draft, &[Unit::Millimetre, Unit::Cubic], &[("HU", Unit::Hounsfield), ("%", Unit::Percent)])
     } else {
-        unit_for(draft, &[Unit::Hounsfield, Unit::Percent], &[("mm", Unit::Millimetre), ("ml", Unit::Millilitre)])
+        unit_for(
+            draft,
+            &[Unit::Hounsfield, Unit::Percent],
+            &[("mm", Unit::Millimetre), ("ml", Unit::Millilitre)],
+        )
     }
 }
 
@@ -189,7 +208,8 @@ fn axes(draft: &mut Draft<'_>) -> bool {
         let Some(finding) = draft.finding(place) else { continue };
         let (Some(first), Some(second)) = (text.find(long), text.find(short)) else { continue };
         let m = &finding.measurements;
-        if text.contains("long × short") || text.contains("长短径") || m.long_axis_mm - m.short_axis_mm < 0.2 {
+        if text.contains("long × short") || text.contains("长短径") || m.long_axis_mm - m.short_axis_mm < 0.2
+        {
             continue;
         }
         assert_ne!(first, second);
@@ -201,7 +221,9 @@ fn axes(draft: &mut Draft<'_>) -> bool {
 
 fn vague(draft: &mut Draft<'_>) -> bool {
     let chinese = draft.is_chinese();
-    for (place, figure) in with(draft, |f| f.unit == Unit::Millimetre && f.decimals == 1 && f.joined == Joined::Alone) {
+    for (place, figure) in
+        with(draft, |f| f.unit == Unit::Millimetre && f.decimals == 1 && f.joined == Joined::Alone)
+    {
         let text = draft.text(place);
         let (low, high) = (figure.value.floor() as i64, figure.value.ceil() as i64);
         let about_one = draft.sentence(place).evidence.len() == 1;
@@ -239,14 +261,34 @@ fn vague(draft: &mut Draft<'_>) -> bool {
 }
 
 const ENGLISH: [&str; 20] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ];
 const CHINESE: [&str; 10] = ["零", "一", "二", "三", "四", "五", "六", "七", "八", "九"];
 
 fn spelled(draft: &mut Draft<'_>) -> bool {
     let chinese = draft.is_chinese();
-    for (place, figure) in with(draft, |f| f.unit == Unit::Millimetre && f.joined == Joined::Alone && f.value < 20.0) {
+    for (place, figure) in
+        with(draft, |f| f.unit == Unit::Millimetre && f.joined == Joined::Alone && f.value < 20.0)
+    {
         if figure.decimals != 1 || draft.sentence(place).evidence.is_empty() {
             continue;
         }
@@ -327,7 +369,8 @@ fn anothers_size(draft: &mut Draft<'_>) -> bool {
 fn sizes_swapped(draft: &mut Draft<'_>) -> bool {
     for place in draft.places(|sentence| sentence.evidence.len() == 2) {
         let text = draft.text(place);
-        let products: Vec<Figure> = figures(&text).into_iter().filter(|f| f.joined == Joined::Product).collect();
+        let products: Vec<Figure> =
+            figures(&text).into_iter().filter(|f| f.joined == Joined::Product).collect();
         if let [a, _, c, d] = &products[..]
             && text[a.digits[0]..a.digits[1]] != text[c.digits[0]..c.digits[1]]
         {
@@ -379,7 +422,10 @@ fn count(draft: &mut Draft<'_>) -> bool {
         let first = pairs.iter().filter_map(|(from, to)| Some((text.find(from.as_str())?, from, to))).min();
         if let Some((at, from, to)) = first {
             let before = text[..at].chars().next_back();
-            if before.is_some_and(|c| c.is_ascii_digit() || c == '.') || text.contains("比较") || text.contains("ompared") {
+            if before.is_some_and(|c| c.is_ascii_digit() || c == '.')
+                || text.contains("比较")
+                || text.contains("ompared")
+            {
                 continue;
             }
             return draft.set(place, format!("{}{to}{}", &text[..at], &text[at + from.len()..]));

@@ -65,7 +65,8 @@ impl Writer<'_> {
     pub(crate) fn length(&mut self, mm: f64, spaces: bool) -> String {
         let gap = if spaces { " " } else { "" };
         let printed = rounded::millimetres(mm);
-        let (one, of_printed) = (format!("{:.1}", mm / 10.0), printed.parse().map(|mm: f64| format!("{:.1}", mm / 10.0)));
+        let (one, of_printed) =
+            (format!("{:.1}", mm / 10.0), printed.parse().map(|mm: f64| format!("{:.1}", mm / 10.0)));
         match self.random.below(8) {
             0 if of_printed == Ok(one.clone()) && mm > 10.0 => format!("{one}{gap}cm"),
             1 => format!("{:.2}{gap}cm", printed.parse::<f64>().unwrap_or(mm) / 10.0),
@@ -79,7 +80,11 @@ impl Writer<'_> {
         let (long, short) = (rounded::millimetres(m.long_axis_mm), rounded::millimetres(m.short_axis_mm));
         let cm = |mm: &str| format!("{:.2}", mm.parse::<f64>().unwrap_or_default() / 10.0);
         let gap = if spaces { " " } else { "" };
-        let times = if spaces { self.pick(&[" × ", " x ", " by ", "×", "x"]) } else { self.pick(&["×", "x", "*", " × "]) };
+        let times = if spaces {
+            self.pick(&[" × ", " x ", " by ", "×", "x"])
+        } else {
+            self.pick(&["×", "x", "*", " × "])
+        };
         match self.random.below(5) {
             0 => format!("{long}{gap}mm{times}{short}{gap}mm"),
             1 => format!("{}{times}{}{gap}cm", cm(&long), cm(&short)),
@@ -121,7 +126,10 @@ pub(crate) fn on(findings: &[&Finding], side: Option<Side>) -> usize {
 
 /// The one with the longest long axis.
 pub(crate) fn largest<'a>(findings: &[&'a Finding]) -> Option<&'a Finding> {
-    findings.iter().copied().max_by(|a, b| a.measurements.long_axis_mm.total_cmp(&b.measurements.long_axis_mm))
+    findings
+        .iter()
+        .copied()
+        .max_by(|a, b| a.measurements.long_axis_mm.total_cmp(&b.measurements.long_axis_mm))
 }
 
 /// The shortest and the longest long axis, as printed.

@@ -16,12 +16,32 @@ const fn other(
 
 pub(crate) const ALL: &[Mutator] = &[
     other("a finding left out of the findings", Class::Omitted, &[], left_out),
-    other("a finding left out everywhere", Class::Omitted, &[Class::Count, Class::CriticalOmitted], left_out_everywhere),
+    other(
+        "a finding left out everywhere",
+        Class::Omitted,
+        &[Class::Count, Class::CriticalOmitted],
+        left_out_everywhere,
+    ),
     other("a sentence twice", Class::Duplicate, &[], twice),
     other("a finding described twice", Class::Duplicate, &[], described_twice),
-    other("an impression that denies", Class::DeniedFinding, &[Class::Contradiction, Class::AssertedAbsent, Class::Omitted], denied),
-    other("an impression that all is well", Class::Contradiction, &[Class::DeniedFinding, Class::NotAssessed, Class::UnknownWords], all_is_well),
-    other("found where nothing was", Class::AssertedAbsent, &[Class::Invented, Class::Contradiction], asserted),
+    other(
+        "an impression that denies",
+        Class::DeniedFinding,
+        &[Class::Contradiction, Class::AssertedAbsent, Class::Omitted],
+        denied,
+    ),
+    other(
+        "an impression that all is well",
+        Class::Contradiction,
+        &[Class::DeniedFinding, Class::NotAssessed, Class::UnknownWords],
+        all_is_well,
+    ),
+    other(
+        "found where nothing was",
+        Class::AssertedAbsent,
+        &[Class::Invented, Class::Contradiction],
+        asserted,
+    ),
     other("an assessed organ not assessed", Class::NotAssessed, &[Class::Contradiction], not_assessed),
     other("a change for another", Class::Trend, &[Class::Count, Class::Change], trend_of_many),
     other("another month", Class::Interval, &[Class::Recommendation, Class::MissingAdvice], interval),
@@ -34,7 +54,12 @@ pub(crate) const ALL: &[Mutator] = &[
     other("letters that look like others", Class::Homoglyph, &[Class::UnknownWords], lookalike),
     other("full-width digits", Class::Homoglyph, &[Class::Number], full_width),
     other("invisible characters", Class::Homoglyph, &[Class::Markup, Class::UnknownWords], invisible),
-    other("another finding's evidence", Class::Evidence, &[Class::Number, Class::Merged, Class::Side, Class::Organ, Class::LesionKind, Class::Superlative], evidence),
+    other(
+        "another finding's evidence",
+        Class::Evidence,
+        &[Class::Number, Class::Merged, Class::Side, Class::Organ, Class::LesionKind, Class::Superlative],
+        evidence,
+    ),
     other("evidence that is not there", Class::Evidence, &[], no_evidence),
     other("another largest", Class::Superlative, &[Class::Evidence, Class::Merged, Class::Number], largest),
     other("another count of a side", Class::Count, &[Class::Side, Class::Number], sides),
@@ -75,7 +100,9 @@ fn left_out_everywhere(draft: &mut Draft<'_>) -> bool {
 
 fn twice(draft: &mut Draft<'_>) -> bool {
     let places = draft.on_one();
-    let Some(place) = places.into_iter().find(|place| place.section == Section::Findings) else { return false };
+    let Some(place) = places.into_iter().find(|place| place.section == Section::Findings) else {
+        return false;
+    };
     let copy = draft.sentence(place).clone();
     let at = place.sentence + draft.random.within(1, 2) as usize;
     let list = draft.section(place.section);
@@ -89,12 +116,14 @@ fn described_twice(draft: &mut Draft<'_>) -> bool {
     let template = draft.case.template(draft.language());
     let other = crate::paraphrase::paraphrase(draft.case, draft.language(), 77);
     let size = |number: usize| {
-        draft.case.finding(number).map(|f| engine::narrative::rounded::millimetres(f.measurements.long_axis_mm))
+        draft
+            .case
+            .finding(number)
+            .map(|f| engine::narrative::rounded::millimetres(f.measurements.long_axis_mm))
     };
-    let describes = |s: &&engine::narrative::Sentence| {
-        matches!(s.evidence[..], [number] if size(number).is_some_and(|size| s.text.contains(&size)))
-    };
-    let own: Vec<engine::narrative::Sentence> = draft.narrative.findings.iter().filter(describes).cloned().collect();
+    let describes = |s: &&engine::narrative::Sentence| matches!(s.evidence[..], [number] if size(number).is_some_and(|size| s.text.contains(&size)));
+    let own: Vec<engine::narrative::Sentence> =
+        draft.narrative.findings.iter().filter(describes).cloned().collect();
     let Some(first) = own.first() else { return false };
     let twin = template.findings.iter().chain(&other.findings).filter(describes);
     let twin = twin.clone().find(|s| s.evidence == first.evidence && s.text != first.text).cloned();
@@ -113,7 +142,9 @@ fn denied(draft: &mut Draft<'_>) -> bool {
         let chinese = draft.is_chinese();
         let words: &[&str] = match (finding.site.organ, chinese) {
             (Organ::Lung, true) => &["未检出肺结节。", "双肺未见结节。", "双肺未见异常。"],
-            (Organ::Lung, false) => &["No lung nodule was detected.", "No pulmonary nodules.", "The lungs are clear."],
+            (Organ::Lung, false) => {
+                &["No lung nodule was detected.", "No pulmonary nodules.", "The lungs are clear."]
+            }
             (Organ::Liver, true) => &["未检出肝脏局灶性病变。", "肝内未见局灶性病变。", "肝脏未见异常。"],
             (Organ::Liver, false) => &["No focal liver lesion was detected.", "The liver is unremarkable."],
         };
@@ -148,12 +179,31 @@ fn asserted(draft: &mut Draft<'_>) -> bool {
     for place in draft.places(|sentence| sentence.evidence.is_empty()) {
         let text = draft.text(place);
         let swaps: &[(&str, &str)] = if chinese {
-            &[("未检出结节", "检出结节"), ("未检出肺", "检出肺"), ("未检出肝", "检出肝"), ("未见", "可见"), ("未发现", "发现"), ("未检出局", "检出局")]
+            &[
+                ("未检出结节", "检出结节"),
+                ("未检出肺", "检出肺"),
+                ("未检出肝", "检出肝"),
+                ("未见", "可见"),
+                ("未发现", "发现"),
+                ("未检出局", "检出局"),
+            ]
         } else {
-            &[("No ", "A "), ("no nodule was", "a nodule was"), ("no focal lesion was", "a focal lesion was"), ("show no", "show a"), ("shows no", "shows a"), ("There is no evidence of", "There is")]
+            &[
+                ("No ", "A "),
+                ("no nodule was", "a nodule was"),
+                ("no focal lesion was", "a focal lesion was"),
+                ("show no", "show a"),
+                ("shows no", "shows a"),
+                ("There is no evidence of", "There is"),
+            ]
         };
         // Lesions that are gone are another matter.
-        if text.contains("前次") || text.contains("前片") || text.contains('原') || text.contains("prior") || text.contains("contrast") {
+        if text.contains("前次")
+            || text.contains("前片")
+            || text.contains('原')
+            || text.contains("prior")
+            || text.contains("contrast")
+        {
             continue;
         }
         if let Some((from, to)) = swaps.iter().find(|(from, _)| text.contains(from)) {
@@ -164,15 +214,22 @@ fn asserted(draft: &mut Draft<'_>) -> bool {
 }
 
 fn not_assessed(draft: &mut Draft<'_>) -> bool {
-    let organs: Vec<Organ> = [Organ::Lung, Organ::Liver].into_iter().filter(|o| draft.case.assessed(*o)).collect();
+    let organs: Vec<Organ> =
+        [Organ::Lung, Organ::Liver].into_iter().filter(|o| draft.case.assessed(*o)).collect();
     if organs.is_empty() {
         return false;
     }
     let text = match (draft.random.pick(&organs), draft.language()) {
-        (Organ::Lung, Language::Chinese) => draft.random.pick(&["肺未作评估。", "肺：图像中未识别到，未作评估。"]),
+        (Organ::Lung, Language::Chinese) => {
+            draft.random.pick(&["肺未作评估。", "肺：图像中未识别到，未作评估。"])
+        }
         (Organ::Liver, Language::Chinese) => draft.random.pick(&["肝脏未作评估。", "图像中未识别到肝脏。"]),
-        (Organ::Lung, Language::English) => draft.random.pick(&["The lungs were not assessed.", "Lungs: not found in the images and not assessed."]),
-        (Organ::Liver, Language::English) => draft.random.pick(&["The liver was not assessed.", "The liver was not found in the images."]),
+        (Organ::Lung, Language::English) => draft
+            .random
+            .pick(&["The lungs were not assessed.", "Lungs: not found in the images and not assessed."]),
+        (Organ::Liver, Language::English) => {
+            draft.random.pick(&["The liver was not assessed.", "The liver was not found in the images."])
+        }
     };
     draft.insert(Section::Findings, text.to_owned(), Vec::new())
 }
@@ -189,7 +246,9 @@ fn trend_of_many(draft: &mut Draft<'_>) -> bool {
             continue;
         }
         for (from, to) in pairs {
-            if !text.contains(to) && let Some(wrong) = replaced(&text, from, to) {
+            if !text.contains(to)
+                && let Some(wrong) = replaced(&text, from, to)
+            {
                 return draft.set(place, wrong);
             }
         }
@@ -211,9 +270,9 @@ fn interval(draft: &mut Draft<'_>) -> bool {
         let units: &[&str] = if draft.is_chinese() { &[" 个月", " 年"] } else { &[" months", " years"] };
         for unit in units {
             let Some(at) = text.find(unit) else { continue };
-            let start = text[..at].rfind(|c: char| !c.is_ascii_digit()).map_or(0, |before| {
-                before + text[before..].chars().next().map_or(0, char::len_utf8)
-            });
+            let start = text[..at]
+                .rfind(|c: char| !c.is_ascii_digit())
+                .map_or(0, |before| before + text[before..].chars().next().map_or(0, char::len_utf8));
             let Ok(months) = text[start..at].parse::<usize>() else { continue };
             let other = months + draft.random.pick(&[1, 2, 3, 6, 12]);
             return draft.set(place, format!("{}{other}{}", &text[..start], &text[at..]));
@@ -226,9 +285,25 @@ fn advice(draft: &mut Draft<'_>) -> bool {
     for place in ruled(draft) {
         let text = draft.text(place);
         let pairs: &[(&str, &str)] = if draft.is_chinese() {
-            &[("无需常规随访", "建议随访"), ("可考虑", "必须"), ("低风险", "高风险"), ("高风险", "低风险"), ("复查 CT", "复查 MR"), ("建议", "无需"), ("低剂量 CT", "增强 CT")]
+            &[
+                ("无需常规随访", "建议随访"),
+                ("可考虑", "必须"),
+                ("低风险", "高风险"),
+                ("高风险", "低风险"),
+                ("复查 CT", "复查 MR"),
+                ("建议", "无需"),
+                ("低剂量 CT", "增强 CT"),
+            ]
         } else {
-            &[("no routine follow-up", "routine follow-up"), ("consider ", ""), ("low risk", "high risk"), ("high risk", "low risk"), ("low-dose CT", "MRI"), ("optional CT", "CT"), ("CT in", "biopsy in")]
+            &[
+                ("no routine follow-up", "routine follow-up"),
+                ("consider ", ""),
+                ("low risk", "high risk"),
+                ("high risk", "low risk"),
+                ("low-dose CT", "MRI"),
+                ("optional CT", "CT"),
+                ("CT in", "biopsy in"),
+            ]
         };
         let mut pairs = pairs.to_vec();
         draft.random.shuffle(&mut pairs);
@@ -318,12 +393,22 @@ fn markup(draft: &mut Draft<'_>) -> bool {
 
 fn lookalike(draft: &mut Draft<'_>) -> bool {
     const PAIRS: [(char, char); 9] = [
-        ('a', 'а'), ('e', 'е'), ('o', 'о'), ('p', 'р'), ('c', 'с'), ('H', 'Н'), ('m', 'ｍ'), ('0', 'O'), ('1', 'l'),
+        ('a', 'а'),
+        ('e', 'е'),
+        ('o', 'о'),
+        ('p', 'р'),
+        ('c', 'с'),
+        ('H', 'Н'),
+        ('m', 'ｍ'),
+        ('0', 'O'),
+        ('1', 'l'),
     ];
     for place in draft.places(|sentence| !sentence.evidence.is_empty()) {
         let text = draft.text(place);
         let from = draft.random.below(PAIRS.len());
-        let pair = (0..PAIRS.len()).map(|at| PAIRS[(at + from) % PAIRS.len()]).find(|(latin, _)| text.contains(*latin));
+        let pair = (0..PAIRS.len())
+            .map(|at| PAIRS[(at + from) % PAIRS.len()])
+            .find(|(latin, _)| text.contains(*latin));
         if let Some((latin, other)) = pair {
             return draft.set(place, text.replacen(latin, &other.to_string(), 1));
         }
@@ -352,11 +437,12 @@ fn invisible(draft: &mut Draft<'_>) -> bool {
 
 fn evidence(draft: &mut Draft<'_>) -> bool {
     let size = |number: usize| {
-        draft.case.finding(number).map(|f| engine::narrative::rounded::millimetres(f.measurements.long_axis_mm))
+        draft
+            .case
+            .finding(number)
+            .map(|f| engine::narrative::rounded::millimetres(f.measurements.long_axis_mm))
     };
-    let names = |s: &engine::narrative::Sentence| {
-        matches!(s.evidence[..], [number] if size(number).is_some_and(|size| s.text.contains(&size)))
-    };
+    let names = |s: &engine::narrative::Sentence| matches!(s.evidence[..], [number] if size(number).is_some_and(|size| s.text.contains(&size)));
     for place in draft.places(names) {
         let own = draft.sentence(place).evidence[0];
         let others: Vec<usize> = draft.case.findings.iter().map(|f| f.number).filter(|n| *n != own).collect();
@@ -383,13 +469,17 @@ fn largest(draft: &mut Draft<'_>) -> bool {
     for place in draft.places(|sentence| sentence.evidence.len() > 1) {
         let text = draft.text(place);
         let about = draft.sentence(place).evidence.clone();
-        let marks: &[&str] =
-            if draft.is_chinese() { &["最大者为病灶 ", "较大者为病灶 "] } else { &["the largest is finding "] };
+        let marks: &[&str] = if draft.is_chinese() {
+            &["最大者为病灶 ", "较大者为病灶 "]
+        } else {
+            &["the largest is finding "]
+        };
         for mark in marks {
             let Some(at) = text.find(mark) else { continue };
             let (head, tail) = text.split_at(at + mark.len());
             let digits = tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len());
-            let others: Vec<usize> = about.iter().copied().filter(|n| Ok(*n) != tail[..digits].parse()).collect();
+            let others: Vec<usize> =
+                about.iter().copied().filter(|n| Ok(*n) != tail[..digits].parse()).collect();
             let other = draft.random.pick(&others);
             return draft.set(place, format!("{head}{other}{}", &tail[digits..]));
         }
@@ -403,7 +493,13 @@ fn sides(draft: &mut Draft<'_>) -> bool {
         let marks: &[(&str, &str)] = if draft.is_chinese() {
             &[("右侧 ", " 个"), ("左侧 ", " 个"), ("右肺 ", " 个"), ("左肺 ", " 个")]
         } else {
-            &[("(", " right"), (", ", " left"), (", ", " on the right"), ("and ", " on the left"), (", ", " in the right lung")]
+            &[
+                ("(", " right"),
+                (", ", " left"),
+                (", ", " on the right"),
+                ("and ", " on the left"),
+                (", ", " in the right lung"),
+            ]
         };
         for (before, after) in marks {
             let Some(start) = text.match_indices(before).map(|(at, _)| at + before.len()).find(|start| {
