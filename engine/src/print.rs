@@ -215,9 +215,12 @@ impl Printout<'_> {
     fn provenance(&self) -> Vec<String> {
         let provenance = &self.report.provenance;
         let mut lines = vec![format!("Foci {}, {}", provenance.foci_version, provenance.runtime)];
-        lines.extend(provenance.models.iter().map(|model| {
-            format!("{} {}, SHA-256 {}", model.name, model.version, model.weights_sha256)
-        }));
+        lines.extend(
+            provenance
+                .models
+                .iter()
+                .map(|model| format!("{} {}, SHA-256 {}", model.name, model.version, model.weights_sha256)),
+        );
         lines
     }
 }

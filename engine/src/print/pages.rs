@@ -303,7 +303,8 @@ mod tests {
     fn no_line_is_wider_than_its_place_and_no_word_is_lost() {
         let pages = Pages::new(Typeface::Standard);
         let style = Style { size: 10.0, weight: Weight::Regular, grey: 0.0 };
-        let text = "A solid nodule of 8.4 x 6.9 mm, 1.2.826.0.1.3680043.8.498.1234567890123456789 in one word.";
+        let text =
+            "A solid nodule of 8.4 x 6.9 mm, 1.2.826.0.1.3680043.8.498.1234567890123456789 in one word.";
         for width in [40.0, 90.0, 400.0] {
             let lines = pages.wrap(text, style, width);
             assert!(lines.iter().all(|line| pages.measure(line, style) <= width), "{lines:?}");

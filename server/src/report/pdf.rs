@@ -49,7 +49,8 @@ impl Pdf {
         let Some(report) = &chain.report else { bail!("there is no findings.json beside the report") };
         let last = chain.last();
         let narrative = words::narrative(&last.document, report);
-        let addenda = last.document.report.sections.iter().filter(|section| section.heading == codes::ADDENDUM);
+        let addenda =
+            last.document.report.sections.iter().filter(|section| section.heading == codes::ADDENDUM);
         let changes: Vec<String> =
             addenda.flat_map(|section| &section.sentences).map(|sentence| sentence.text.clone()).collect();
         let signed = last.document.verified.iter();
