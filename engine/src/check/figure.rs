@@ -115,7 +115,9 @@ impl Labels {
             Some((label, last)) if same_kind(last, unit) => (Some(label), true),
             // "体积 310 mm": the word stands, and the unit is wrong.
             _ => match self.waiting.pop() {
-                Some(label) if !matches!(unit, Unit::Percent | Unit::Day | Unit::Week | Unit::Month | Unit::Year) => {
+                Some(label)
+                    if !matches!(unit, Unit::Percent | Unit::Day | Unit::Week | Unit::Month | Unit::Year) =>
+                {
                     self.waiting.clear();
                     (Some(label), false)
                 }
@@ -221,12 +223,15 @@ pub(super) fn figure(
         parts.push((number, unit));
         let joint = match tokens.get(i).map(|token| token.kind) {
             Some(Kind::Word(Meaning::By)) if shape != Shape::Range => Shape::By,
-            Some(Kind::Word(Meaning::To) | Kind::Stop('-')) if shape == Shape::One && parts.len() == 1 => Shape::Range,
+            Some(Kind::Word(Meaning::To) | Kind::Stop('-')) if shape == Shape::One && parts.len() == 1 => {
+                Shape::Range
+            }
             Some(Kind::Word(Meaning::And)) if labels.between && parts.len() == 1 => Shape::Range,
             _ => break,
         };
         let mut next = i + 1;
-        while matches!(word(tokens, next), Some(Meaning::About | Meaning::Now | Meaning::Label(Label::Slice))) {
+        while matches!(word(tokens, next), Some(Meaning::About | Meaning::Now | Meaning::Label(Label::Slice)))
+        {
             now |= word(tokens, next) == Some(Meaning::Now);
             next += 1;
         }
@@ -246,7 +251,10 @@ pub(super) fn figure(
             }
             labels.last = Some((Label::Score, Unit::Other));
             let numbers = parts.iter().map(|(number, _)| (*number, Unit::Other)).collect();
-            return Ok((labels.finish(shape, numbers, Some(Label::Score), tokens, at, i, score.is_none()), i));
+            return Ok((
+                labels.finish(shape, numbers, Some(Label::Score), tokens, at, i, score.is_none()),
+                i,
+            ));
         }
         // "a score of": the word may follow, "0.93 (score)".
         if following(tokens, i) == Some(Label::Score) {
@@ -322,8 +330,14 @@ fn following(tokens: &[Token], from: usize) -> Option<Label> {
     let taken = |kind: Kind| {
         matches!(
             kind,
-            Kind::Word(Meaning::Fill | Meaning::Of | Meaning::About | Meaning::Lies | Meaning::Below | Meaning::Above)
-                | Kind::Stop(':')
+            Kind::Word(
+                Meaning::Fill
+                    | Meaning::Of
+                    | Meaning::About
+                    | Meaning::Lies
+                    | Meaning::Below
+                    | Meaning::Above
+            ) | Kind::Stop(':')
         )
     };
     let next = (at + 1..tokens.len()).find(|&at| !taken(tokens[at].kind));
