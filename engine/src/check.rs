@@ -139,3 +139,6 @@ impl Verdict {
         self.faults.iter().filter(|fault| fault.place.is_none())
     }
 }
+
+#[cfg(test)]
+mod tests;

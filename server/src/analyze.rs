@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use dicom_io::{Series, scan};
+use engine::narrative::Style;
 use engine::{Kind, Language, Report, Task};
 use models::Card;
 
@@ -132,7 +133,7 @@ impl Analyze {
         let task = Task { prior: prior.as_ref(), ..alone };
         let (reading, mut report) = results::analyze(series, &task, &session, &show, &watch)?;
         let record = writer.and_then(|w| w.write_about(&mut report, &reading, &task, &show, &watch));
-        results::write(&reading, &report, None, folder.path(), &watch)?;
+        results::write(&reading, &report, None, &Style::default(), folder.path(), &watch)?;
         if let Some(record) = record {
             record.write(folder.path())?;
         }

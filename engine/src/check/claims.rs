@@ -92,6 +92,8 @@ pub(super) enum Item {
     Seen,
     Lies,
     NotAssessed,
+    Prior,
+    Now,
     And,
     /// Another clause; an opening or closing bracket.
     Break(char),
@@ -173,7 +175,7 @@ fn items(tokens: &[Token], chars: &[char]) -> Vec<(Item, Span)> {
                         push(Item::Plural);
                     }
                 }
-                labels.word(meaning);
+                labels.word(meaning, token.from);
             }
             Kind::Number(_) => {
                 let (item, next) = numbered(tokens, at, chars, &mut labels, &items);
@@ -208,6 +210,8 @@ fn plain(meaning: Meaning) -> Option<Item> {
         Meaning::Seen => Item::Seen,
         Meaning::Lies => Item::Lies,
         Meaning::NotAssessed => Item::NotAssessed,
+        Meaning::Prior => Item::Prior,
+        Meaning::Now => Item::Now,
         Meaning::And => Item::And,
         Meaning::But => Item::Break(','),
         _ => return None,
@@ -395,6 +399,9 @@ struct Summary {
     side: Option<Sides>,
     organ: Option<Place>,
     density: bool,
+    fate: bool,
+    prior: bool,
+    now: bool,
 }
 
 fn summary(items: &[(Item, Span)]) -> Summary {
@@ -412,6 +419,9 @@ fn summary(items: &[(Item, Span)]) -> Summary {
             Item::Trait(Trait::Side(sides)) => summary.side = Some(*sides),
             Item::Trait(Trait::Organ(organ)) => summary.organ = Some(*organ),
             Item::Trait(Trait::Density(_)) => summary.density = true,
+            Item::Trait(Trait::Fate(_)) => summary.fate = true,
+            Item::Prior => summary.prior = true,
+            Item::Now => summary.now = true,
             _ => {}
         }
     }
@@ -456,6 +466,7 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
     let mut frames: Vec<Frame> = Vec::new();
     let mut current: Option<usize> = None;
     let mut brackets: Vec<Option<usize>> = Vec::new();
+    let mut compared = false;
     for (mark, clause) in clauses(items) {
         match mark {
             '(' => brackets.push(current),
@@ -466,6 +477,26 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
             continue;
         }
         let summary = summary(clause);
+        compared |= summary.prior;
+        // "The prior showed none", "本次未见": no denial, but what has become of the lesion.
+        if let Some(at) =
+            current.filter(|_| summary.denied && !summary.fate && !summary.refs && !summary.side.is_some())
+        {
+            let fate = match (summary.prior, summary.now && compared) {
+                (true, _) => Some(Fate::New),
+                (false, true) => Some(Fate::Resolved),
+                (false, false) => None,
+            };
+            if let Some(fate) = fate {
+                let span = (clause[0].1.0, clause[clause.len() - 1].1.1);
+                frames[at].take(&Item::Trait(Trait::Fate(fate)), span);
+                continue;
+            }
+        }
+        if let Some(group) = range_of_group(&frames, current, clause, &summary) {
+            clause.iter().for_each(|(item, span)| frames[group].take(item, *span));
+            continue;
+        }
         let begins = current.is_none_or(|at| begins(&frames[at], mark, &summary));
         if begins {
             let frame = begin(&frames, current, mark, &summary, !brackets.is_empty());
@@ -479,6 +510,21 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
         }
     }
     frames
+}
+
+/// The group that a range after its parts belongs to: "3 nodules, 2 right, 1 left, 5.1 to 12.3 mm".
+fn range_of_group(
+    frames: &[Frame],
+    current: Option<usize>,
+    clause: &[(Item, Span)],
+    summary: &Summary,
+) -> Option<usize> {
+    let anchored = summary.refs || summary.count || summary.extreme || summary.rest || summary.head;
+    let placed = summary.side.is_some() || summary.organ.is_some() || summary.density || summary.fate;
+    let range = |item: &Item| matches!(item, Item::Figure(figure) if figure.shape == figure::Shape::Range);
+    let only_range = !anchored && !placed && clause.iter().any(|(item, _)| range(item));
+    let part = current.is_some_and(|at| frames[at].part);
+    frames.iter().position(|frame| frame.count.is_some() && !frame.part).filter(|_| only_range && part)
 }
 
 /// Whether a clause begins another frame than `frame`, the one before it.
@@ -553,7 +599,13 @@ impl Frame {
             Item::Respectively => self.respectively = true,
             Item::Seen => self.seen = true,
             Item::NotAssessed => self.not_assessed = true,
-            Item::Not | Item::Lies | Item::And | Item::Break(_) | Item::Aside(_) => {}
+            Item::Not
+            | Item::Lies
+            | Item::And
+            | Item::Prior
+            | Item::Now
+            | Item::Break(_)
+            | Item::Aside(_) => {}
         }
     }
 

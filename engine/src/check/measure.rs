@@ -141,14 +141,20 @@ impl Value {
             Unit::Month,
             Unit::Year,
         ];
-        if units.iter().any(|&other| other != unit && self.is(number, other, Mode::Closed)) {
+        let shifts = |value: f64| {
+            [0.01, 0.1, 10.0, 100.0].iter().any(|shift| value != 0.0 && same(written, value * shift))
+        };
+        let shifted = number.decimals > 1
+            && unit.quantity() == self.quantity
+            && shifts(self.shown().abs() / unit.size());
+        if !shifted && units.iter().any(|&other| other != unit && self.is(number, other, Mode::Closed)) {
             return Class::Unit;
         }
         if unit.quantity() != self.quantity {
             return Class::Number;
         }
         let value = self.shown().abs() / unit.size();
-        if [0.01, 0.1, 10.0, 100.0].iter().any(|shift| value != 0.0 && same(written, value * shift)) {
+        if shifts(value) {
             return Class::Decimal;
         }
         let exact = self.value.abs() / unit.size();

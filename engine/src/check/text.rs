@@ -40,7 +40,7 @@ impl Text {
                 }
                 Spelling::Letter => {
                     text.push(byte, '\u{fffd}');
-                    let beside = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+                    let beside = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '.');
                     let next = sentence[end..].chars().next();
                     Some(if beside(last) || beside(next) { Class::Homoglyph } else { Class::Language })
                 }

@@ -33,6 +33,9 @@ const STARTS: usize = 6;
 /// At least this share of the smaller body must be in both.
 const LEAST_OVERLAP: f64 = 0.4;
 
+/// And at least this much, ml: some 60 mm of a trunk. Fewer slices fit in too many places.
+const LEAST_ML: f64 = 4000.0;
+
 /// Images of the same patient correlate by more than this when they lie right.
 const LEAST_CORRELATION: f64 = 0.85;
 
@@ -178,11 +181,11 @@ pub(super) fn register(
         let then = bodies_prior[at].len() as f64 * prior[at].voxel_mm3() / now[at].voxel_mm3();
         then.min(bodies_now[at].len() as f64)
     };
-    let at = |level: usize| Fit {
-        now: thinned(&bodies_now[level]),
-        prior: &prior[level],
-        least: LEAST_OVERLAP * smaller(level) * thinned(&bodies_now[level]).len() as f64
-            / bodies_now[level].len().max(1) as f64,
+    let at = |level: usize| {
+        let thin = thinned(&bodies_now[level]);
+        let share = thin.len() as f64 / bodies_now[level].len().max(1) as f64;
+        let least = f64::max(LEAST_OVERLAP * smaller(level), 1000.0 * LEAST_ML / now[level].voxel_mm3());
+        Fit { now: thin, prior: &prior[level], least: least * share }
     };
     let Some(starts) = starts(&at(coarsest), &bodies_prior[coarsest]) else {
         return Ok(Err(Refused::Overlap));

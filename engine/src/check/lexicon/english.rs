@@ -55,7 +55,7 @@ pub(super) const WORDS: &[(&[Meaning], &str)] = &[
          pleural based, juxtapleural, perifissural, fissural, fissure, major fissure, minor fissure, left lobe, right lobe, caudate lobe, quadrate lobe, \
          caudate, subcapsular, dome, hepatic dome, porta hepatis, lobe, lobes, lobar, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, segment i, segment ii, segment iii, segment iv, \
          segment v, segment vi, segment vii, segment viii, couinaud, paravertebral, paramediastinal, costophrenic, upper, lower, middle, mid, dorsal, ventral, \
-         left hepatic lobe, right hepatic lobe, left lobe of the liver, right lobe of the liver, periportal, iva, ivb, hepatic segment, lung base, lung apex, right upper, left lower",
+         left hepatic lobe, right hepatic lobe, left lobe of the liver, right lobe of the liver, periportal, iva, ivb, hepatic segment, lung base, lung apex",
     ),
     // Lesions.
     (
