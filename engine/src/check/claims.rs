@@ -239,7 +239,7 @@ fn numbered(
     match leading {
         Some(Meaning::Category) => return (vec![Item::Aside(Aside::Category)], at + 1),
         Some(Meaning::Age) => return (vec![Item::Aside(Aside::Age(this))], at + 1),
-        Some(Meaning::Label(Label::Series)) if figure::unit(tokens, at).is_none() && whole(tokens, at).is_some() => {
+        Some(Meaning::Label(Label::Series)) if figure::own_unit(tokens, at).is_none() && whole(tokens, at).is_some() => {
             // "序列 40 层" counts slices.
             if !matches!(next, Some(Meaning::Unit(Unit::Slice) | Meaning::Label(Label::Slice))) {
                 return (vec![Item::Aside(Aside::Series)], at + 1);
@@ -258,7 +258,8 @@ fn numbered(
         return (whole(tokens, at).map(Item::Count).into_iter().collect(), at + 2);
     }
     let unit = figure::unit(tokens, at);
-    if whole(tokens, at).is_some() && unit.is_none_or(|unit| unit == Unit::Slice) {
+    let own = figure::own_unit(tokens, at);
+    if whole(tokens, at).is_some() && own.is_none_or(|unit| unit == Unit::Slice) {
         if leading == Some(Meaning::Label(Label::Slice)) {
             return slice(tokens, at);
         }
@@ -270,12 +271,14 @@ fn numbered(
         }
     }
     let by = matches!(next, Some(Meaning::By)) && number(tokens, at + 2).is_some();
-    if unit.is_none() && !by && whole(tokens, at).is_some() {
+    if own.is_none() && !by && whole(tokens, at).is_some() {
         let named = matches!(previous, Some(Meaning::Lesion(..) | Meaning::Label(Label::Reference)));
         let numbered = matches!(leading, Some(Meaning::Label(Label::Reference)));
         if named || numbered || followed_by('号') {
             return references(tokens, at);
         }
+    }
+    if unit.is_none() && !by && whole(tokens, at).is_some() {
         if let Some(count) = count(tokens, at, leading, before) {
             return (vec![Item::Count(count)], at + 1);
         }
@@ -299,7 +302,7 @@ fn slice(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
         // "第 12 至第 15 层"
         let skip = usize::from(word(tokens, end + 1) == Some(Meaning::Label(Label::Slice)));
         match number(tokens, end + 1 + skip) {
-            Some(number) if joined && figure::unit(tokens, end + 1 + skip).is_none_or(|u| u == Unit::Slice) => {
+            Some(number) if joined && figure::own_unit(tokens, end + 1 + skip).is_none_or(|u| u == Unit::Slice) => {
                 items.push(Item::Slice(number));
             }
             Some(number) if of => items.push(Item::Aside(Aside::Slices(number))),
@@ -324,7 +327,7 @@ fn references(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
             next += 1;
         }
         let Some(number) = whole(tokens, next) else { break };
-        let measured = figure::unit(tokens, next).is_some()
+        let measured = figure::own_unit(tokens, next).is_some()
             || matches!(word(tokens, next + 1), Some(Meaning::By | Meaning::Classifier | Meaning::Lesion(..)));
         if measured || !(list || range) {
             break;
@@ -623,7 +626,7 @@ impl Frame {
             || self.refs.len() > 1
             || self.many.is_some()
             || self.plural && self.extreme.is_none()
-            || self.each
+            || self.each && self.extreme.is_none()
             || self.respectively
             || two_sides
     }

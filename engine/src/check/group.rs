@@ -55,7 +55,8 @@ pub(super) fn group(frame: &Frame, frames: &[Frame], ground: &Ground<'_>, held: 
         held.wrong.extend(faults.map(|(class, told)| Wrong::new(class, span, told)));
     }
     held.covered.extend(here.iter().map(|lesion| lesion.number));
-    figures(frame, &here, &of_kind(frame, &ground.lesions), ground, held);
+    let rivals = if here.len() == 1 { &everywhere } else { &here };
+    figures(frame, &here, (&of_kind(frame, &ground.lesions), rivals), ground, held);
     slices(frame, &here, held);
 }
 
@@ -203,7 +204,10 @@ fn misfit(frame: &Frame, named: &[&Lesion], ground: &Ground<'_>) -> Vec<Wrong> {
 }
 
 /// Holds the figures of a group: a range over all, a list with one for each, the largest, or the same for all.
-fn figures(frame: &Frame, here: &[&Lesion], kind: &[&Lesion], ground: &Ground<'_>, held: &mut Held) {
+///
+/// `around` is all that the sentence names of this kind, and those among which one is the largest.
+fn figures(frame: &Frame, here: &[&Lesion], around: (&[&Lesion], &[&Lesion]), ground: &Ground<'_>, held: &mut Held) {
+    let (kind, rivals) = around;
     let single: Vec<&Figure> = frame.figures.iter().filter(|figure| figure.shape != Shape::Range).collect();
     for figure in &frame.figures {
         if hold::of_examination(figure, frame, ground) || here.iter().any(|lesion| bound(figure, lesion).is_some()) {
@@ -230,7 +234,7 @@ fn figures(frame: &Frame, here: &[&Lesion], kind: &[&Lesion], ground: &Ground<'_
         let largest = frame.extreme.map_or(Extreme::Largest, |(extreme, _)| extreme);
         let extreme = frame.extreme.is_some() || figure.label == Some(Label::Longest);
         let right = match extreme {
-            true => here.iter().any(|lesion| hold::is_extreme(largest, lesion, here) && fits(lesion)),
+            true => here.iter().any(|lesion| hold::is_extreme(largest, lesion, rivals) && fits(lesion)),
             false => here.iter().all(|lesion| fits(lesion)),
         };
         if !right {
@@ -301,7 +305,7 @@ fn lists(frame: &Frame, single: &[&Figure], here: &[&Lesion], ground: &Ground<'_
 }
 
 fn kind_of(figure: &Figure) -> (Option<Label>, Quantity, bool) {
-    let label = figure.label.filter(|label| *label != Label::Size);
+    let label = figure.label.filter(|label| !matches!(label, Label::Size | Label::Axes));
     (label, figure.numbers[0].1.quantity(), figure.shape == Shape::By)
 }
 
@@ -401,6 +405,7 @@ pub(super) fn denied(frame: &Frame, ground: &Ground<'_>, held: &mut Held) {
     }
     let organ = frame.organ().or_else(|| frame.traits.iter().find_map(|(known, _)| match known {
         Trait::Head(super::lexicon::Head::Nodule) => Some(Place::Lung),
+        Trait::Head(super::lexicon::Head::Focal) => Some(Place::Liver),
         _ => None,
     }));
     let known = ground.evidence.lesions.iter().any(|lesion| organ.is_none_or(|organ| lesion.place() == Some(organ)));
@@ -424,6 +429,7 @@ pub(super) fn not_assessed(frame: &Frame, ground: &Ground<'_>, held: &mut Held) 
     let organ = frame.organ().or_else(|| {
         frame.traits.iter().find_map(|(known, _)| match known {
             Trait::Head(super::lexicon::Head::Nodule) => Some(Place::Lung),
+            Trait::Head(super::lexicon::Head::Focal) => Some(Place::Liver),
             _ => None,
         })
     });

@@ -107,6 +107,16 @@ fn says_something(frame: &Frame) -> bool {
 
 /// Holds what is said of one lesion against the one it fits best.
 fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
+    let exam = |figure: &Figure| {
+        let label = matches!(figure.label, Some(Label::Gap | Label::Pixel | Label::OrganVolume));
+        label && of_examination(figure, frame, ground)
+    };
+    let mut rest = frame.clone();
+    rest.figures.retain(|figure| !exam(figure));
+    if rest.figures.len() < frame.figures.len() && !says_something(&rest) {
+        return;
+    }
+    let frame = &rest;
     let only_exam = !frame.has_head() && frame.refs.is_empty() && frame.extreme.is_none();
     if only_exam && about_examination(frame, ground) {
         return;
@@ -137,7 +147,8 @@ fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
     if (wrong.is_empty() || ground.named) && !held.described.contains(&lesion.number) {
         held.described.push(lesion.number);
     }
-    if frame.figures.iter().any(|figure| sizes(figure)) {
+    let compares = frame.fates().next().is_some() || frame.figures.iter().any(|f| f.or_prior || f.when != When::Open);
+    if frame.figures.iter().any(sizes) && !compares {
         held.sized.push(lesion.number);
     }
     held.covered.push(lesion.number);
@@ -146,7 +157,7 @@ fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
 
 /// Whether a figure is the size of a lesion in this examination.
 fn sizes(figure: &Figure) -> bool {
-    let label = matches!(figure.label, None | Some(Label::Size | Label::Long));
+    let label = matches!(figure.label, None | Some(Label::Size | Label::Axes | Label::Long));
     let length = figure.numbers.first().is_some_and(|(_, unit)| unit.quantity() == Quantity::Length);
     label && length && figure.when == When::Open && figure.shape != Shape::Range
 }
@@ -203,7 +214,9 @@ pub(super) fn against(frame: &Frame, lesion: &Lesion, grouped: bool, ground: &Gr
         if !fits(known, lesion, ground.mode) {
             wrong.push(Wrong::new(known.class(), *span, trait_told(known, lesion)));
         }
-        if let Trait::Fate(fate) = known {
+        if let Trait::Fate(fate) = known
+            && !within_uncertainty(*fate, frame, lesion)
+        {
             wrong.extend(fate_wrong(*fate, lesion, ground).map(|(class, told)| Wrong::new(class, *span, told)));
         }
     }
@@ -280,7 +293,7 @@ pub(super) fn fits(known: &Trait, lesion: &Lesion, mode: Mode) -> bool {
             Head::Any => true,
             Head::Nodule => matches!(lesion.what, What::LungNodule),
             Head::Mass => lesion.what == What::LungMass || open && lesion.what == What::Other,
-            Head::Focal => !matches!(lesion.what, What::LungMass),
+            Head::Focal => matches!(lesion.what, What::LiverLesion | What::Other),
         },
         Trait::Density(densities) => lesion.density.map_or(open, |density| densities.contains(&density)),
         Trait::SmallerThan(mm) => lesion.long_axis_mm.map_or(open, |long| long <= *mm + 0.05),
@@ -379,6 +392,14 @@ pub(super) fn fate_wrong(fate: Fate, lesion: &Lesion, ground: &Ground<'_>) -> Op
     (!right).then(|| (Class::Trend, format!("finding {} is {told}", lesion.number)))
 }
 
+/// Whether a frame calls a lesion unchanged and then says by how little it has grown or shrunk.
+fn within_uncertainty(fate: Fate, frame: &Frame, lesion: &Lesion) -> bool {
+    let unchanged = frame.fates().any(|(fate, _)| fate == Fate::Unchanged);
+    let change = lesion.change.as_ref().filter(|change| unchanged && change.trend == Trend::Unchanged);
+    let share = change.and_then(|change| change.volume_change_percent);
+    share.is_some_and(|share| fate == Fate::Grown && share > 0.0 || fate == Fate::Shrunk && share < 0.0)
+}
+
 /// What is wrong with one figure of one lesion.
 pub(super) fn figure_wrong(figure: &Figure, frame: &Frame, lesion: &Lesion, ground: &Ground<'_>) -> Vec<Wrong> {
     let mode = ground.mode;
@@ -407,7 +428,7 @@ pub(super) fn figure_wrong(figure: &Figure, frame: &Frame, lesion: &Lesion, grou
         Shape::By => {
             let axes = |of: fn(&Lesion, Option<Label>, Quantity) -> Vec<Value>| {
                 let each = [Label::Long, Label::Short];
-                let labelled = matches!(figure.label, None | Some(Label::Size | Label::Longest | Label::Long));
+                let labelled = matches!(figure.label, None | Some(Label::Size | Label::Axes | Label::Longest | Label::Long));
                 labelled
                     && figure.numbers.len() == 2
                     && each.iter().zip(&figure.numbers).all(|(label, (number, unit))| {
@@ -417,6 +438,7 @@ pub(super) fn figure_wrong(figure: &Figure, frame: &Frame, lesion: &Lesion, grou
             match figure.when {
                 When::Prior => axes(measure::prior),
                 When::Change => axes(measure::now) || axes(measure::prior),
+                When::Open if figure.or_prior => axes(measure::now) || axes(measure::prior),
                 When::Open | When::Now => axes(measure::now),
             }
         }
@@ -451,6 +473,9 @@ fn values(figure: &Figure, lesion: &Lesion, quantity: Quantity, ground: &Ground<
             both
         }
     };
+    if figure.or_prior {
+        values.extend(measure::prior(lesion, label, quantity));
+    }
     if matches!(quantity, Quantity::Percent | Quantity::Time) {
         values.extend(measure::change(lesion, label, quantity, ground.evidence));
     }
@@ -554,6 +579,7 @@ pub(super) fn nothing_there(frame: &Frame, ground: &Ground<'_>) -> Wrong {
 pub(super) fn head_fits(frame: &Frame, kind: Kind) -> bool {
     frame.traits.iter().all(|(known, _)| match known {
         Trait::Head(Head::Nodule) => kind == Kind::LungNodule,
+        Trait::Head(Head::Focal) => kind == Kind::LiverLesion,
         Trait::Head(Head::Mass) => false,
         _ => true,
     })
@@ -565,13 +591,22 @@ fn resolved(frame: &Frame, ground: &Ground<'_>, held: &mut Held) {
         held.wrong.push(Wrong::new(Class::NoPrior, frame.span, "nothing was compared"));
         return;
     }
-    let Frame { traits, .. } = frame;
+    let Frame { traits, count, .. } = frame;
+    let count = *count;
     let mut frame = Frame { extreme: None, single: None, refs: Vec::new(), count: None, ..frame.clone() };
     frame.traits = traits.iter().copied().filter(|(known, _)| !matches!(known, Trait::Fate(_))).collect();
     for figure in &mut frame.figures {
         figure.when = When::Now;
     }
     let judged = ground.gone.iter().map(|lesion| against(&frame, lesion, false, ground));
+    if let Some((count, span)) = count {
+        let alike = ground.gone.iter().filter(|lesion| against(&frame, lesion, false, ground).is_empty()).count();
+        if alike != count {
+            held.wrong.push(Wrong::new(Class::Count, span, format!("{alike} are gone")));
+        }
+        held.covered.extend(ground.lesions.iter().map(|lesion| lesion.number));
+        return;
+    }
     match judged.min_by_key(Vec::len) {
         Some(wrong) => held.wrong.extend(wrong),
         None => held.wrong.push(Wrong::new(Class::Trend, frame.span, "no lesion of the prior is gone")),

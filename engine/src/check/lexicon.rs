@@ -94,6 +94,8 @@ pub(super) enum Meaning {
     Feature,
     /// A disease or finding that nobody looked for.
     Disease,
+    /// It must be told at once.
+    Critical,
     /// What to do.
     Advice,
     /// A category of a guideline; its number follows.
@@ -162,6 +164,8 @@ pub(super) enum Extreme {
 pub(super) enum Label {
     /// Size, diameter: the long axis, or long by short.
     Size,
+    /// Long and short axis, in this order.
+    Axes,
     Long,
     Short,
     /// The longest diameter, in the plane or in any direction.

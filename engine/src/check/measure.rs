@@ -165,7 +165,7 @@ pub(super) fn now(lesion: &Lesion, label: Option<Label>, quantity: Quantity) -> 
     let mean = lesion.long_axis_mm.zip(lesion.short_axis_mm).map(|(long, short)| f64::midpoint(long, short));
     let range = |at: usize| lesion.range_hu.map(|range| range[at]);
     let values: Vec<Option<f64>> = match (quantity, label) {
-        (Quantity::Length, None | Some(Label::Size | Label::Long)) => vec![lesion.long_axis_mm],
+        (Quantity::Length, None | Some(Label::Size | Label::Axes | Label::Long)) => vec![lesion.long_axis_mm],
         (Quantity::Length, Some(Label::Short)) => vec![lesion.short_axis_mm],
         (Quantity::Length, Some(Label::Longest)) => vec![lesion.long_axis_mm, lesion.max_diameter_3d_mm],
         (Quantity::Length, Some(Label::Longest3d)) => vec![lesion.max_diameter_3d_mm],
@@ -188,7 +188,7 @@ pub(super) fn prior(lesion: &Lesion, label: Option<Label>, quantity: Quantity) -
     let Some(change) = &lesion.change else { return Vec::new() };
     let mean = change.prior_long_axis_mm.zip(change.prior_short_axis_mm).map(|(l, s)| f64::midpoint(l, s));
     let value = match (quantity, label) {
-        (Quantity::Length, None | Some(Label::Size | Label::Long | Label::Longest)) => change.prior_long_axis_mm,
+        (Quantity::Length, None | Some(Label::Size | Label::Axes | Label::Long | Label::Longest)) => change.prior_long_axis_mm,
         (Quantity::Length, Some(Label::Short)) => change.prior_short_axis_mm,
         (Quantity::Length, Some(Label::MeanDiameter)) => mean,
         (Quantity::Volume, None | Some(Label::Volume | Label::Size)) => change.prior_volume_mm3,

@@ -2,7 +2,7 @@
 
 use super::claims::{self, Aside};
 use super::hold::{self, Ground, Held, Wrong};
-use super::lexicon::{Lexicon, Meaning, Technique};
+use super::lexicon::{Lexicon, Meaning, Technique, Unit};
 use super::text::Text;
 use super::tokens::{self, Kind, Token};
 use super::{Class, Mode, Section};
@@ -52,7 +52,7 @@ impl Examination<'_> {
                 judged.faults.push((found, Wrong::new(*class, whole, "plain characters of the report's language")));
             }
         }
-        if sentence.text.trim().is_empty() {
+        if judged.bare.is_empty() && sentence.text.trim() == quoted.trim() {
             judged.faults.push((String::new(), Wrong::new(Class::Empty, whole, "a sentence with words")));
             return judged;
         }
@@ -79,7 +79,7 @@ impl Examination<'_> {
         let tokens = tokens::tokens(&text, Lexicon::of(self.language));
         let advising = tokens.iter().any(|token| matches!(token.kind, Kind::Word(Meaning::Advice)));
         judged.advises = advising;
-        wrong.extend(self.words(&tokens, &text, section));
+        wrong.extend(self.words(&tokens, &text, section, sentence));
         let claims = claims::claims(&tokens, &text.chars);
         let recommends = section == Section::Recommendation || advising && self.mode == Mode::Open;
         if recommends {
@@ -157,7 +157,7 @@ impl Examination<'_> {
     }
 
     /// Words that are wrong by themselves.
-    fn words(&self, tokens: &[Token], text: &Text, section: Section) -> Vec<Wrong> {
+    fn words(&self, tokens: &[Token], text: &Text, section: Section, sentence: &Sentence) -> Vec<Wrong> {
         let mut wrong = Vec::new();
         let closed = self.mode == Mode::Closed;
         let evidence = self.evidence;
@@ -183,6 +183,15 @@ impl Examination<'_> {
                 Meaning::Segment if closed => fault(Class::Segment, "the place within the organ is not known"),
                 Meaning::Organ(super::lexicon::Place::Elsewhere) if closed && !advice => {
                     fault(Class::Organ, "this organ was not looked at");
+                }
+                Meaning::Critical => {
+                    let critical = |lesion: &Lesion| lesion.critical;
+                    let named = |lesion: &&Lesion| !closed || sentence.evidence.contains(&lesion.number);
+                    let mut lesions = evidence.lesions.iter().filter(named);
+                    let right = if closed { lesions.clone().count() > 0 && lesions.all(critical) } else { lesions.any(critical) };
+                    if !right {
+                        fault(Class::FalseCritical, "only findings that are critical are called so");
+                    }
                 }
                 Meaning::Advice if closed && !advice => fault(Class::Recommendation, "recommendations are the guideline's"),
                 Meaning::Category if closed && !advice => fault(Class::Recommendation, "categories are the guideline's"),
@@ -212,6 +221,21 @@ impl Examination<'_> {
                 Meaning::Sex(sex) => self.sex(sex, "sex", &mut fault),
                 Meaning::SexOrgan(sex) => self.sex(sex, "anatomy", &mut fault),
                 _ => {}
+            }
+        }
+        if closed {
+            for pair in tokens.windows(2) {
+                let span = (pair[0].from, pair[1].to);
+                match (pair[0].kind, pair[1].kind) {
+                    (Kind::Word(Meaning::Not), Kind::Word(Meaning::Not)) => {
+                        wrong.push(Wrong::new(Class::UnknownWords, span, "one negation at a time"));
+                    }
+                    (before, Kind::Word(Meaning::Unit(Unit::Other))) if !matches!(before, Kind::Number(_)) => {
+                        let span = (pair[1].from, pair[1].to);
+                        wrong.push(Wrong::new(Class::Homoglyph, span, "a unit stands after a number"));
+                    }
+                    _ => {}
+                }
             }
         }
         let age = |token: &Token| matches!(token.kind, Kind::Word(Meaning::Age));
@@ -306,7 +330,6 @@ impl Examination<'_> {
 
     /// What a person recommends: the months must be among the guideline's.
     fn open_recommendation(&self, tokens: &[Token]) -> Vec<Wrong> {
-        use super::lexicon::Unit;
         let advised = &self.evidence.advised;
         let mut known: Vec<f64> = Vec::new();
         for advice in &advised.advice {

@@ -125,7 +125,9 @@ fn whole_word(chars: &[char], from: usize, to: usize) -> bool {
     let letter = |i: Option<usize>| i.and_then(|i| chars.get(i)).is_some_and(char::is_ascii_alphabetic);
     let begins = chars[from].is_ascii_alphabetic() && letter(from.checked_sub(1));
     let last = chars[to - 1];
-    let ends = last.is_ascii_alphanumeric() && chars.get(to).is_some_and(char::is_ascii_alphanumeric);
+    // "12.3mmx9.8mm"
+    let times = chars.get(to) == Some(&'x') && chars.get(to + 1).is_some_and(char::is_ascii_digit);
+    let ends = last.is_ascii_alphanumeric() && chars.get(to).is_some_and(char::is_ascii_alphanumeric) && !times;
     !begins && !ends
 }
 
@@ -150,6 +152,7 @@ fn digits(chars: &[char], at: usize) -> Option<(usize, Number)> {
         '-' => (value, signed, i) = (-1.0, true, at + 1),
         '+' | '±' => (signed, i) = (true, at + 1),
         '0'..='9' if at == 0 || !chars[at - 1].is_ascii_alphanumeric() => {}
+        '0'..='9' if chars[at - 1] == 'x' && between_numbers(chars, at - 1) => {}
         _ => return None,
     }
     if signed && chars.get(i) == Some(&' ') {
