@@ -112,6 +112,7 @@ fn finding(number: usize, lesion: &LesionTruth) -> Finding {
             outline_ij: Vec::new(),
         },
         density: None,
+        solid_part: None,
         change: None,
         confidence: 0.9,
         model: "truth".to_owned(),

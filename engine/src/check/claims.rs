@@ -92,6 +92,8 @@ pub(super) enum Item {
     Seen,
     Lies,
     NotAssessed,
+    Prior,
+    Now,
     And,
     /// Another clause; an opening or closing bracket.
     Break(char),
@@ -173,7 +175,7 @@ fn items(tokens: &[Token], chars: &[char]) -> Vec<(Item, Span)> {
                         push(Item::Plural);
                     }
                 }
-                labels.word(meaning);
+                labels.word(meaning, token.from);
             }
             Kind::Number(_) => {
                 let (item, next) = numbered(tokens, at, chars, &mut labels, &items);
@@ -208,6 +210,8 @@ fn plain(meaning: Meaning) -> Option<Item> {
         Meaning::Seen => Item::Seen,
         Meaning::Lies => Item::Lies,
         Meaning::NotAssessed => Item::NotAssessed,
+        Meaning::Prior => Item::Prior,
+        Meaning::Now => Item::Now,
         Meaning::And => Item::And,
         Meaning::But => Item::Break(','),
         _ => return None,
@@ -235,7 +239,9 @@ fn numbered(
     match leading {
         Some(Meaning::Category) => return (vec![Item::Aside(Aside::Category)], at + 1),
         Some(Meaning::Age) => return (vec![Item::Aside(Aside::Age(this))], at + 1),
-        Some(Meaning::Label(Label::Series)) if figure::unit(tokens, at).is_none() && whole(tokens, at).is_some() => {
+        Some(Meaning::Label(Label::Series))
+            if figure::unit(tokens, at).is_none() && whole(tokens, at).is_some() =>
+        {
             // "序列 40 层" counts slices.
             if !matches!(next, Some(Meaning::Unit(Unit::Slice) | Meaning::Label(Label::Slice))) {
                 return (vec![Item::Aside(Aside::Series)], at + 1);
@@ -295,7 +301,9 @@ fn slice(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
         // "第 12 至第 15 层"
         let skip = usize::from(word(tokens, end + 1) == Some(Meaning::Label(Label::Slice)));
         match number(tokens, end + 1 + skip) {
-            Some(number) if joined && figure::unit(tokens, end + 1 + skip).is_none_or(|u| u == Unit::Slice) => {
+            Some(number)
+                if joined && figure::unit(tokens, end + 1 + skip).is_none_or(|u| u == Unit::Slice) =>
+            {
                 items.push(Item::Slice(number));
             }
             Some(number) if of => items.push(Item::Aside(Aside::Slices(number))),
@@ -312,7 +320,8 @@ fn references(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
     let mut refs: Vec<usize> = whole(tokens, at).into_iter().collect();
     let mut end = at + 1;
     loop {
-        let list = matches!(word(tokens, end), Some(Meaning::And)) || matches!(stop(tokens, end), Some('、' | ','));
+        let list =
+            matches!(word(tokens, end), Some(Meaning::And)) || matches!(stop(tokens, end), Some('、' | ','));
         let range = matches!(word(tokens, end), Some(Meaning::To)) || stop(tokens, end) == Some('-');
         // "病灶 1、病灶 2", "findings 1, 2, and 3"
         let mut next = end + 1;
@@ -321,12 +330,17 @@ fn references(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
         }
         let Some(number) = whole(tokens, next) else { break };
         let measured = figure::unit(tokens, next).is_some()
-            || matches!(word(tokens, next + 1), Some(Meaning::By | Meaning::Classifier | Meaning::Lesion(..)));
+            || matches!(
+                word(tokens, next + 1),
+                Some(Meaning::By | Meaning::Classifier | Meaning::Lesion(..))
+            );
         if measured || !(list || range) {
             break;
         }
         match refs.last() {
-            Some(&first) if range && number > first && number - first < 1000 => refs.extend(first + 1..=number),
+            Some(&first) if range && number > first && number - first < 1000 => {
+                refs.extend(first + 1..=number)
+            }
             _ => refs.push(number),
         }
         end = next + 1;
@@ -364,9 +378,11 @@ fn count(tokens: &[Token], at: usize, leading: Option<Meaning>, before: &[(Item,
     let ends = tokens.get(next).is_none_or(|token| matches!(token.kind, Kind::Stop(_)));
     let total = leading == Some(Meaning::Label(Label::Total)) || matches!(leading, Some(Meaning::Each));
     let after = before.last().map(|(item, _)| item);
-    let of_before = ends
-        && matches!(after, Some(Item::Trait(_) | Item::Plural | Item::Seen | Item::Break(',') | Item::Count(_)))
-        && before.iter().any(|(item, _)| matches!(item, Item::Trait(Trait::Head(_))));
+    let of_before =
+        ends && matches!(
+            after,
+            Some(Item::Trait(_) | Item::Plural | Item::Seen | Item::Break(',') | Item::Count(_))
+        ) && before.iter().any(|(item, _)| matches!(item, Item::Trait(Trait::Head(_))));
     (counted || total || of_before).then_some(count)
 }
 
@@ -383,6 +399,9 @@ struct Summary {
     side: Option<Sides>,
     organ: Option<Place>,
     density: bool,
+    fate: bool,
+    prior: bool,
+    now: bool,
 }
 
 fn summary(items: &[(Item, Span)]) -> Summary {
@@ -400,6 +419,9 @@ fn summary(items: &[(Item, Span)]) -> Summary {
             Item::Trait(Trait::Side(sides)) => summary.side = Some(*sides),
             Item::Trait(Trait::Organ(organ)) => summary.organ = Some(*organ),
             Item::Trait(Trait::Density(_)) => summary.density = true,
+            Item::Trait(Trait::Fate(_)) => summary.fate = true,
+            Item::Prior => summary.prior = true,
+            Item::Now => summary.now = true,
             _ => {}
         }
     }
@@ -416,7 +438,8 @@ fn clauses(items: &[(Item, Span)]) -> Vec<(char, &[(Item, Span)])> {
             Item::And => {
                 let rest = &items[at + 1..];
                 let end = rest.iter().position(|(item, _)| matches!(item, Item::Break(_) | Item::And));
-                let (before, after) = (summary(&items[from..at]), summary(&rest[..end.unwrap_or(rest.len())]));
+                let (before, after) =
+                    (summary(&items[from..at]), summary(&rest[..end.unwrap_or(rest.len())]));
                 let said = before.count || before.figure || before.denied || before.refs;
                 let more = after.count
                     || after.denied
@@ -443,6 +466,7 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
     let mut frames: Vec<Frame> = Vec::new();
     let mut current: Option<usize> = None;
     let mut brackets: Vec<Option<usize>> = Vec::new();
+    let mut compared = false;
     for (mark, clause) in clauses(items) {
         match mark {
             '(' => brackets.push(current),
@@ -453,6 +477,26 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
             continue;
         }
         let summary = summary(clause);
+        compared |= summary.prior;
+        // "The prior showed none", "本次未见": no denial, but what has become of the lesion.
+        if let Some(at) =
+            current.filter(|_| summary.denied && !summary.fate && !summary.refs && !summary.side.is_some())
+        {
+            let fate = match (summary.prior, summary.now && compared) {
+                (true, _) => Some(Fate::New),
+                (false, true) => Some(Fate::Resolved),
+                (false, false) => None,
+            };
+            if let Some(fate) = fate {
+                let span = (clause[0].1.0, clause[clause.len() - 1].1.1);
+                frames[at].take(&Item::Trait(Trait::Fate(fate)), span);
+                continue;
+            }
+        }
+        if let Some(group) = range_of_group(&frames, current, clause, &summary) {
+            clause.iter().for_each(|(item, span)| frames[group].take(item, *span));
+            continue;
+        }
         let begins = current.is_none_or(|at| begins(&frames[at], mark, &summary));
         if begins {
             let frame = begin(&frames, current, mark, &summary, !brackets.is_empty());
@@ -468,13 +512,29 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
     frames
 }
 
+/// The group that a range after its parts belongs to: "3 nodules, 2 right, 1 left, 5.1 to 12.3 mm".
+fn range_of_group(
+    frames: &[Frame],
+    current: Option<usize>,
+    clause: &[(Item, Span)],
+    summary: &Summary,
+) -> Option<usize> {
+    let anchored = summary.refs || summary.count || summary.extreme || summary.rest || summary.head;
+    let placed = summary.side.is_some() || summary.organ.is_some() || summary.density || summary.fate;
+    let range = |item: &Item| matches!(item, Item::Figure(figure) if figure.shape == figure::Shape::Range);
+    let only_range = !anchored && !placed && clause.iter().any(|(item, _)| range(item));
+    let part = current.is_some_and(|at| frames[at].part);
+    frames.iter().position(|frame| frame.count.is_some() && !frame.part).filter(|_| only_range && part)
+}
+
 /// Whether a clause begins another frame than `frame`, the one before it.
 fn begins(frame: &Frame, mark: char, clause: &Summary) -> bool {
     let measured = !frame.figures.is_empty() || !frame.slices.is_empty();
     let told = measured || frame.count.is_some() || !frame.refs.is_empty() || frame.many.is_some();
     let anchored = clause.side.is_some() || clause.organ.is_some() || clause.head || clause.density;
     let side = frame.side();
-    frame.denied != clause.denied && (clause.denied || told || anchored || clause.refs || clause.figure || clause.count)
+    frame.denied != clause.denied
+        && (clause.denied || told || anchored || clause.refs || clause.figure || clause.count)
         || frame.denied && clause.denied && anchored
         || frame.not_assessed && (anchored || clause.refs)
         || clause.refs && (!frame.refs.is_empty() || frame.is_group() || measured && mark != '(')
@@ -492,13 +552,16 @@ fn begin(frames: &[Frame], current: Option<usize>, mark: char, clause: &Summary,
     let Some(root) = current.map(|at| &frames[at]) else { return Frame::default() };
     let mut frame = Frame { part: clause.count && (root.count.is_some() || root.part), ..Frame::default() };
     // The other parts in one bracket follow the first one, not each other.
-    let root = frames.iter().rev().find(|other| frame.part && other.count.is_some() && !other.part).unwrap_or(root);
+    let root =
+        frames.iter().rev().find(|other| frame.part && other.count.is_some() && !other.part).unwrap_or(root);
     for (known, span) in &root.traits {
         let inherited = match known {
             Trait::Head(_) => !clause.head,
             Trait::Organ(_) => clause.organ.is_none(),
             Trait::Side(_) => (frame.part && inside && mark != ';') && clause.side.is_none(),
-            Trait::Density(_) => (frame.part && inside && mark != ';') && !clause.density && clause.side.is_some(),
+            Trait::Density(_) => {
+                (frame.part && inside && mark != ';') && !clause.density && clause.side.is_some()
+            }
             _ => false,
         };
         if inherited {
@@ -510,7 +573,8 @@ fn begin(frames: &[Frame], current: Option<usize>, mark: char, clause: &Summary,
 
 impl Frame {
     fn take(&mut self, item: &Item, span: Span) {
-        self.span = if self.span == (0, 0) { span } else { (self.span.0.min(span.0), self.span.1.max(span.1)) };
+        self.span =
+            if self.span == (0, 0) { span } else { (self.span.0.min(span.0), self.span.1.max(span.1)) };
         match item {
             Item::Trait(known) => {
                 if matches!(known, Trait::Head(_)) {
@@ -535,7 +599,13 @@ impl Frame {
             Item::Respectively => self.respectively = true,
             Item::Seen => self.seen = true,
             Item::NotAssessed => self.not_assessed = true,
-            Item::Not | Item::Lies | Item::And | Item::Break(_) | Item::Aside(_) => {}
+            Item::Not
+            | Item::Lies
+            | Item::And
+            | Item::Prior
+            | Item::Now
+            | Item::Break(_)
+            | Item::Aside(_) => {}
         }
     }
 
@@ -570,11 +640,16 @@ impl Frame {
 
     /// Whether it speaks of several lesions.
     pub(super) fn is_group(&self) -> bool {
-        let sides: Vec<Sides> = self.traits.iter().filter_map(|(known, _)| match known {
-            Trait::Side(sides) => Some(*sides),
-            _ => None,
-        }).collect();
-        let two_sides = sides.contains(&Sides::Both) || sides.contains(&Sides::Left) && sides.contains(&Sides::Right);
+        let sides: Vec<Sides> = self
+            .traits
+            .iter()
+            .filter_map(|(known, _)| match known {
+                Trait::Side(sides) => Some(*sides),
+                _ => None,
+            })
+            .collect();
+        let two_sides =
+            sides.contains(&Sides::Both) || sides.contains(&Sides::Left) && sides.contains(&Sides::Right);
         self.count.is_some_and(|(count, _)| count > 1)
             || self.refs.len() > 1
             || self.many.is_some()

@@ -57,6 +57,8 @@ pub(super) struct Labels {
     when: Option<(When, usize)>,
     hedge: Option<Hedge>,
     between: bool,
+    /// Where the label stands that was taken by the number before it.
+    taken: Option<usize>,
 }
 
 impl Labels {
@@ -70,7 +72,11 @@ impl Labels {
         self.hedge = None;
     }
 
-    pub(super) fn word(&mut self, meaning: Meaning) {
+    /// Hears the word that begins at character `from`.
+    pub(super) fn word(&mut self, meaning: Meaning, from: usize) {
+        if self.taken == Some(from) && matches!(meaning, Meaning::Label(_)) {
+            return;
+        }
         let hedge = match meaning {
             Meaning::About => Some(Hedge::About),
             Meaning::Below => Some(Hedge::Below),
@@ -115,7 +121,9 @@ impl Labels {
             Some((label, last)) if same_kind(last, unit) => (Some(label), true),
             // "体积 310 mm": the word stands, and the unit is wrong.
             _ => match self.waiting.pop() {
-                Some(label) if !matches!(unit, Unit::Percent | Unit::Day | Unit::Week | Unit::Month | Unit::Year) => {
+                Some(label)
+                    if !matches!(unit, Unit::Percent | Unit::Day | Unit::Week | Unit::Month | Unit::Year) =>
+                {
                     self.waiting.clear();
                     (Some(label), false)
                 }
@@ -221,12 +229,15 @@ pub(super) fn figure(
         parts.push((number, unit));
         let joint = match tokens.get(i).map(|token| token.kind) {
             Some(Kind::Word(Meaning::By)) if shape != Shape::Range => Shape::By,
-            Some(Kind::Word(Meaning::To) | Kind::Stop('-')) if shape == Shape::One && parts.len() == 1 => Shape::Range,
+            Some(Kind::Word(Meaning::To) | Kind::Stop('-')) if shape == Shape::One && parts.len() == 1 => {
+                Shape::Range
+            }
             Some(Kind::Word(Meaning::And)) if labels.between && parts.len() == 1 => Shape::Range,
             _ => break,
         };
         let mut next = i + 1;
-        while matches!(word(tokens, next), Some(Meaning::About | Meaning::Now | Meaning::Label(Label::Slice))) {
+        while matches!(word(tokens, next), Some(Meaning::About | Meaning::Now | Meaning::Label(Label::Slice)))
+        {
             now |= word(tokens, next) == Some(Meaning::Now);
             next += 1;
         }
@@ -246,10 +257,14 @@ pub(super) fn figure(
             }
             labels.last = Some((Label::Score, Unit::Other));
             let numbers = parts.iter().map(|(number, _)| (*number, Unit::Other)).collect();
-            return Ok((labels.finish(shape, numbers, Some(Label::Score), tokens, at, i, score.is_none()), i));
+            return Ok((
+                labels.finish(shape, numbers, Some(Label::Score), tokens, at, i, score.is_none()),
+                i,
+            ));
         }
         // "a score of": the word may follow, "0.93 (score)".
-        if following(tokens, i) == Some(Label::Score) {
+        if let Some((Label::Score, from)) = following(tokens, i) {
+            labels.taken = Some(from);
             let numbers = parts.iter().map(|(number, _)| (*number, Unit::Other)).collect();
             return Ok((labels.finish(shape, numbers, Some(Label::Score), tokens, at, i, false), i));
         }
@@ -267,9 +282,10 @@ pub(super) fn figure(
         return Ok((labels.finish(shape, numbers, Some(Label::Score), tokens, at, i, false), i));
     }
     let waits = labels.waiting.iter().any(|label| measures(*label, shared));
-    let follows = following(tokens, i).filter(|label| measures(*label, shared));
+    let follows = following(tokens, i).filter(|(label, _)| measures(*label, shared));
     let (label, listed) = match follows {
-        Some(label) if !waits => {
+        Some((label, from)) if !waits => {
+            labels.taken = Some(from);
             labels.last = Some((label, shared));
             (Some(label), false)
         }
@@ -300,6 +316,11 @@ impl Labels {
             Some((when, _)) => when,
             None => When::Open,
         };
+        // "由 10.2 mm 增至 12.3 mm"
+        let then = matches!(word(tokens, end), Some(Meaning::Trend(_)))
+            && matches!(word(tokens, end + 1), Some(Meaning::Now | Meaning::To))
+            && number(tokens, end + 2).is_some();
+        let when = if then { When::Prior } else { when };
         let after = match word(tokens, end) {
             Some(Meaning::About) => Hedge::About,
             Some(Meaning::Below) => Hedge::Below,
@@ -315,20 +336,26 @@ impl Labels {
 }
 
 /// The label after a figure that is not the next figure's: "8.4 mm in diameter", "8.4 mm (long axis)".
-fn following(tokens: &[Token], from: usize) -> Option<Label> {
+fn following(tokens: &[Token], from: usize) -> Option<(Label, usize)> {
     let skipped = |kind: Kind| matches!(kind, Kind::Word(Meaning::Fill | Meaning::Of) | Kind::Stop('('));
     let at = (from..tokens.len().min(from + 4)).find(|&at| !skipped(tokens[at].kind))?;
     let Some(Meaning::Label(label)) = word(tokens, at) else { return None };
     let taken = |kind: Kind| {
         matches!(
             kind,
-            Kind::Word(Meaning::Fill | Meaning::Of | Meaning::About | Meaning::Lies | Meaning::Below | Meaning::Above)
-                | Kind::Stop(':')
+            Kind::Word(
+                Meaning::Fill
+                    | Meaning::Of
+                    | Meaning::About
+                    | Meaning::Lies
+                    | Meaning::Below
+                    | Meaning::Above
+            ) | Kind::Stop(':')
         )
     };
     let next = (at + 1..tokens.len()).find(|&at| !taken(tokens[at].kind));
     match next {
         Some(next) if number(tokens, next).is_some() => None,
-        _ => Some(label),
+        _ => Some((label, tokens[at].from)),
     }
 }
