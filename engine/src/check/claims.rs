@@ -345,7 +345,7 @@ fn references(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
 fn count(tokens: &[Token], at: usize, leading: Option<Meaning>, before: &[(Item, Span)]) -> Option<usize> {
     let count = whole(tokens, at)?;
     let mut next = at + 1;
-    while let Some(Meaning::Fill | Meaning::Of | Meaning::Rest | Meaning::Extreme(_)) = word(tokens, next) {
+    while let Some(Meaning::Fill | Meaning::Of | Meaning::Rest | Meaning::Each | Meaning::Extreme(_)) = word(tokens, next) {
         next += 1;
     }
     let counted = matches!(
@@ -391,6 +391,8 @@ struct Summary {
     organ: Option<Place>,
     density: bool,
     fate: bool,
+    new: bool,
+    seen: bool,
     prior: bool,
     now: bool,
 }
@@ -405,13 +407,18 @@ fn summary(items: &[(Item, Span)]) -> Summary {
             Item::Extreme(_) => summary.extreme = true,
             Item::Rest => summary.rest = true,
             Item::Figure(_) | Item::Slice(_) => summary.figure = true,
-            Item::Not => summary.denied = true,
+            // "A new nodule that was not seen before" denies nothing.
+            Item::Not => summary.denied |= !summary.new,
             Item::Trait(Trait::Head(_)) => summary.head = true,
             Item::Trait(Trait::Side(sides)) => summary.side = Some(*sides),
             Item::Trait(Trait::Organ(organ)) => summary.organ = Some(*organ),
             Item::Trait(Trait::Density(_)) => summary.density = true,
-            Item::Trait(Trait::Fate(_)) => summary.fate = true,
+            Item::Trait(Trait::Fate(fate)) => {
+                summary.fate = true;
+                summary.new |= *fate == Fate::New;
+            }
             Item::Prior => summary.prior = true,
+            Item::Seen => summary.seen = true,
             Item::Now => summary.now = true,
             _ => {}
         }
@@ -441,7 +448,9 @@ fn clauses(items: &[(Item, Span)]) -> Vec<(char, &[(Item, Span)])> {
                 if !(said && more || after.denied && !before.denied) {
                     continue;
                 }
-                ','
+                // "No nodules or focal lesions" denies both.
+                let positive = after.count || after.figure || after.refs || after.seen || after.extreme;
+                if before.denied && !after.denied && !positive { 'n' } else { ',' }
             }
             _ => continue,
         };
@@ -466,7 +475,8 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
         if clause.is_empty() {
             continue;
         }
-        let summary = summary(clause);
+        let mut summary = summary(clause);
+        summary.denied |= mark == 'n';
         compared |= summary.prior;
         // "The prior showed none", "本次未见": no denial, but what has become of the lesion.
         if let Some(at) = current.filter(|_| summary.denied && !summary.fate && !summary.refs && !summary.side.is_some()) {
@@ -531,7 +541,7 @@ fn begins(frame: &Frame, mark: char, clause: &Summary) -> bool {
         || told && clause.side.is_some() && side.is_some() && clause.side != side
         || told && clause.organ.is_some() && frame.organ().is_some() && clause.organ != frame.organ()
         || measured && mark == ';' && (anchored || clause.refs)
-        || measured && clause.figure && clause.head && clause.side.is_some()
+        || measured && clause.figure && clause.head
         || frame.is_group() && told && clause.figure && anchored && mark != '('
 }
 

@@ -33,7 +33,7 @@ pub(super) fn group(frame: &Frame, frames: &[Frame], ground: &Ground<'_>, held: 
         } else if each_side {
             [Side::Left, Side::Right].iter().all(|side| here.iter().filter(|l| l.side == Some(*side)).count() == count)
         } else {
-            let part = frame.rest || !frame.refs.is_empty() || frames.iter().any(|other| other.rest) || !ground.named;
+            let part = !frame.has_head() && frame.organ().is_none() || frame.rest || !frame.refs.is_empty() || frames.iter().any(|other| other.rest) || !ground.named;
             let each = individually(frame, frames) == count;
             count == everywhere.len() || count == here.len() && (part || each || frame.part)
         };

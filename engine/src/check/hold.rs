@@ -44,6 +44,8 @@ pub(super) struct Held {
     pub(super) wrong: Vec<Wrong>,
     /// Numbers of the findings that it says something of, one by one.
     pub(super) described: Vec<usize>,
+    /// Numbers of the findings that it calls the largest or smallest.
+    extremes: Vec<usize>,
     /// Numbers of the findings of which it gives the long axis, or long by short, in this examination.
     pub(super) sized: Vec<usize>,
     /// Numbers of the findings that it covers, one by one or in a group.
@@ -80,9 +82,14 @@ pub(super) fn hold(claims: &Claims, ground: &Ground<'_>) -> Held {
             single(frame, grouped > 0, ground, &mut held);
         }
     }
+    let all = |lesion: &&Lesion| held.described.contains(&lesion.number) || held.extremes.contains(&lesion.number);
+    if ground.lesions.iter().copied().all(|lesion| all(&lesion)) {
+        held.described.append(&mut held.extremes);
+    }
     let left: Vec<usize> =
         ground.lesions.iter().map(|lesion| lesion.number).filter(|number| !held.covered.contains(number)).collect();
-    if ground.named && content && held.wrong.is_empty() && !left.is_empty() {
+    let counted = claims.frames.iter().any(|frame| frame.count.is_some() || frame.is_group());
+    if ground.named && content && held.wrong.is_empty() && !left.is_empty() && !counted {
         let span = claims.frames.first().map(|frame| frame.span).unwrap_or_default();
         let numbers: Vec<String> = left.iter().map(ToString::to_string).collect();
         let expected = format!("the sentence names finding {} too, but nothing in it is said of it", numbers.join(", "));
@@ -124,7 +131,7 @@ fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
     let kind = |lesion: &&Lesion| frame.traits.iter().all(|(known, _)| !matches!(known, Trait::Head(_)) || fits(known, lesion, Mode::Open));
     let judged = ground.lesions.iter().map(|lesion| {
         let wrong = against(frame, lesion, grouped, ground);
-        let used = held.described.contains(&lesion.number);
+        let used = held.described.contains(&lesion.number) || held.extremes.contains(&lesion.number);
         (wrong.len(), used, lesion, wrong)
     });
     let Some((_, _, lesion, wrong)) = judged.min_by_key(|(faults, used, _, _)| (*faults, *used)) else {
@@ -144,8 +151,12 @@ fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
         held.wrong.push(Wrong::new(Class::Invented, frame.span, "no finding is like this"));
     }
     // A sentence that tells something wrong of a finding is replaced, and the finding is not lost with it.
-    if (wrong.is_empty() || ground.named) && !held.described.contains(&lesion.number) {
-        held.described.push(lesion.number);
+    if wrong.is_empty() || ground.named {
+        // "3 nodules, the largest 12.3 mm" describes none by itself.
+        let list = if frame.extreme.is_some() { &mut held.extremes } else { &mut held.described };
+        if !list.contains(&lesion.number) {
+            list.push(lesion.number);
+        }
     }
     let compares = frame.fates().next().is_some() || frame.figures.iter().any(|f| f.or_prior || f.when != When::Open);
     if frame.figures.iter().any(sizes) && !compares {
@@ -370,6 +381,10 @@ fn trait_told(known: &Trait, lesion: &Lesion) -> String {
 
 /// What is wrong with saying that `lesion` has become so.
 pub(super) fn fate_wrong(fate: Fate, lesion: &Lesion, ground: &Ground<'_>) -> Option<(Class, String)> {
+    if fate == Fate::NotCompared {
+        let told = || (Class::Trend, format!("finding {} was compared", lesion.number));
+        return lesion.change.is_some().then(told);
+    }
     let Some(change) = &lesion.change else {
         let compared = ground.evidence.compared.is_some();
         let class = if compared { Class::Trend } else { Class::NoPrior };
@@ -381,7 +396,7 @@ pub(super) fn fate_wrong(fate: Fate, lesion: &Lesion, ground: &Ground<'_>) -> Op
         Fate::Shrunk => change.trend == Trend::Shrunk,
         Fate::Unchanged => change.trend == Trend::Unchanged,
         Fate::Known => change.trend != Trend::New,
-        Fate::Resolved => false,
+        Fate::Resolved | Fate::NotCompared => false,
     };
     let told = match change.trend {
         Trend::New => "new",

@@ -225,6 +225,8 @@ pub(super) enum Fate {
     Resolved,
     /// It was there before, whatever its size now.
     Known,
+    /// It could not be compared.
+    NotCompared,
 }
 
 /// How images were made.

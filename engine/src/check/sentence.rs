@@ -34,6 +34,8 @@ pub(super) struct Judged {
     pub(super) advises: bool,
     /// The whole of it in one spelling.
     pub(super) bare: String,
+    /// The findings that it names.
+    pub(super) named: Vec<usize>,
 }
 
 impl Examination<'_> {
@@ -43,7 +45,14 @@ impl Examination<'_> {
         let text = Text::new(&quoted);
         let bare = text.bare();
         let advice = self.advice.iter().position(|advice| *advice == bare);
-        let mut judged = Judged { held: Held::default(), faults: Vec::new(), advice, advises: advice.is_some(), bare };
+        let mut judged = Judged {
+            held: Held::default(),
+            faults: Vec::new(),
+            advice,
+            advises: advice.is_some(),
+            bare,
+            named: sentence.evidence.clone(),
+        };
         let whole = (0, text.chars.len());
         let words = |span: (usize, usize)| quoted.get(text.span(span.0, span.1)).unwrap_or_default().to_owned();
         for (class, bytes) in &text.odd {
@@ -162,6 +171,8 @@ impl Examination<'_> {
         let closed = self.mode == Mode::Closed;
         let evidence = self.evidence;
         let advice = section == Section::Recommendation;
+        // "Other abnormalities were not assessed."
+        let unassessed = tokens.iter().any(|token| matches!(token.kind, Kind::Word(Meaning::NotAssessed)));
         for token in tokens {
             let span = (token.from, token.to);
             let mut fault = |class, expected: &str| wrong.push(Wrong::new(class, span, expected));
@@ -178,7 +189,7 @@ impl Examination<'_> {
                 Meaning::Certainty if closed => fault(Class::Certainty, "what was found, without a degree of certainty"),
                 Meaning::Malignancy if closed => fault(Class::Malignancy, "nothing is known of its nature"),
                 Meaning::Feature if closed => fault(Class::Feature, "this was not measured"),
-                Meaning::Disease if closed => fault(Class::Invented, "nobody looked for it"),
+                Meaning::Disease if closed && !unassessed => fault(Class::Invented, "nobody looked for it"),
                 Meaning::Normal if closed => fault(Class::NotAssessed, "only what was looked for was assessed"),
                 Meaning::Segment if closed => fault(Class::Segment, "the place within the organ is not known"),
                 Meaning::Organ(super::lexicon::Place::Elsewhere) if closed && !advice => {

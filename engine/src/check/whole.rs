@@ -24,7 +24,7 @@ pub(super) fn faults(sentences: &[(Place, Judged)], examination: &Examination<'_
 fn duplicates(sentences: &[(Place, Judged)], mode: Mode, faults: &mut Vec<Fault>) {
     for (at, (place, judged)) in sentences.iter().enumerate() {
         let before = sentences[..at].iter().filter(|(other, _)| other.section == place.section);
-        let same = before.clone().any(|(_, other)| other.bare == judged.bare && !judged.bare.is_empty());
+        let same = before.clone().any(|(_, other)| other.bare == judged.bare && other.named == judged.named && !judged.bare.is_empty());
         let twice = judged.held.sized.iter().find(|number| {
             mode == Mode::Closed
                 && place.section == Section::Findings
