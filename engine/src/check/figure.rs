@@ -123,7 +123,9 @@ impl Labels {
             Some((label, last)) if same_kind(last, unit) => (Some(label), true),
             // "体积 310 mm": the word stands, and the unit is wrong.
             _ => match self.waiting.pop() {
-                Some(label) if !matches!(unit, Unit::Percent | Unit::Day | Unit::Week | Unit::Month | Unit::Year) => {
+                Some(label)
+                    if !matches!(unit, Unit::Percent | Unit::Day | Unit::Week | Unit::Month | Unit::Year) =>
+                {
                     self.waiting.clear();
                     (Some(label), false)
                 }
@@ -242,13 +244,16 @@ pub(super) fn figure(
         parts.push((number, unit));
         let joint = match tokens.get(i).map(|token| token.kind) {
             Some(Kind::Word(Meaning::By)) if shape != Shape::Range => Shape::By,
-            Some(Kind::Word(Meaning::To) | Kind::Stop('-')) if shape == Shape::One && parts.len() == 1 => Shape::Range,
+            Some(Kind::Word(Meaning::To) | Kind::Stop('-')) if shape == Shape::One && parts.len() == 1 => {
+                Shape::Range
+            }
             Some(Kind::Word(Meaning::And)) if labels.between && parts.len() == 1 => Shape::Range,
             Some(Kind::Word(Meaning::And) | Kind::Stop('、' | ',')) if axes && parts.len() == 1 => Shape::By,
             _ => break,
         };
         let mut next = i + 1;
-        while matches!(word(tokens, next), Some(Meaning::About | Meaning::Now | Meaning::Label(Label::Slice))) {
+        while matches!(word(tokens, next), Some(Meaning::About | Meaning::Now | Meaning::Label(Label::Slice)))
+        {
             now |= word(tokens, next) == Some(Meaning::Now);
             next += 1;
         }
@@ -268,7 +273,10 @@ pub(super) fn figure(
             }
             labels.last = Some((Label::Score, Unit::Other));
             let numbers = parts.iter().map(|(number, _)| (*number, Unit::Other)).collect();
-            return Ok((labels.finish(shape, numbers, Some(Label::Score), tokens, at, i, score.is_none()), i));
+            return Ok((
+                labels.finish(shape, numbers, Some(Label::Score), tokens, at, i, score.is_none()),
+                i,
+            ));
         }
         // "a score of": the word may follow, "0.93 (score)".
         if let Some((Label::Score, from)) = following(tokens, i) {
@@ -339,9 +347,19 @@ impl Labels {
         let after = if number(tokens, end + 1).is_some() { Hedge::None } else { after };
         let hedge = self.hedge.take().unwrap_or(after);
         self.when = self.when.filter(|(when, _)| *when == When::Change).map(|_| (When::Open, 0));
-        let own = number(tokens, end + 1).is_none() && !matches!(word(tokens, end + 1), Some(Meaning::Label(_)));
+        let own =
+            number(tokens, end + 1).is_none() && !matches!(word(tokens, end + 1), Some(Meaning::Label(_)));
         let or_prior = word(tokens, end) == Some(Meaning::Prior) && own;
-        Figure { shape, numbers, label, when, hedge, listed, or_prior, span: (tokens[at].from, tokens[end - 1].to) }
+        Figure {
+            shape,
+            numbers,
+            label,
+            when,
+            hedge,
+            listed,
+            or_prior,
+            span: (tokens[at].from, tokens[end - 1].to),
+        }
     }
 }
 
@@ -353,8 +371,14 @@ fn following(tokens: &[Token], from: usize) -> Option<(Label, usize)> {
     let taken = |kind: Kind| {
         matches!(
             kind,
-            Kind::Word(Meaning::Fill | Meaning::Of | Meaning::About | Meaning::Lies | Meaning::Below | Meaning::Above)
-                | Kind::Stop(':')
+            Kind::Word(
+                Meaning::Fill
+                    | Meaning::Of
+                    | Meaning::About
+                    | Meaning::Lies
+                    | Meaning::Below
+                    | Meaning::Above
+            ) | Kind::Stop(':')
         )
     };
     let next = (at + 1..tokens.len()).find(|&at| !taken(tokens[at].kind));
