@@ -48,6 +48,7 @@ fn evidence() -> Evidence {
             side: Some(side(number)),
             lobe: None,
             density: Some(Density::Solid),
+            solid_part_mm: None,
             long_axis_mm: Some(long),
             short_axis_mm: Some(long - 1.2),
             max_diameter_3d_mm: Some(long + 1.0),

@@ -5,6 +5,7 @@ use kernels::{Device, Neighbours, morphology};
 use models::{Card, Head, Network, Outputs, Progress};
 use ndarray::{Array3, ArrayView3, Zip, s};
 
+use crate::density::{density, solid_part};
 use crate::error::Error;
 use crate::evidence::Evidence;
 use crate::finding::{Density, Finding, Kind, Mask, Organ, Site};
@@ -439,6 +440,10 @@ fn findings(reading: &Reading, lesions: Vec<Lesion>) -> (Vec<Finding>, usize) {
         let at = measurements.centre_lps_mm;
         let place = format!("{:.1} {:.1} {:.1}", at.l, at.p, at.s);
         let series = reading.source.series_uid().as_str();
+        // Only CT has Hounsfield units to tell.
+        let tells = lesion.kind == Kind::LungNodule && reading.source.modality() == "CT";
+        let density = tells.then(|| density(&reading.volume, &lesion.mask)).flatten();
+        let part_solid = density == Some(Density::PartSolid);
         Finding {
             number,
             kind: lesion.kind,
@@ -447,7 +452,8 @@ fn findings(reading: &Reading, lesions: Vec<Lesion>) -> (Vec<Finding>, usize) {
             model: lesion.model.name.clone(),
             sop_instance_uid: reading.slices[measurements.slice].sop_instance_uid.clone(),
             tracking_uid: Uid::derived(&["tracking", series, &lesion.model.weights.sha256, &place]),
-            density: density(reading, &lesion),
+            density,
+            solid_part: part_solid.then(|| solid_part(&reading.volume, &lesion.mask)).flatten(),
             change: None,
             critical: lesion.model.is_critical(measurements.long_axis_mm),
             measurements,
@@ -455,12 +461,6 @@ fn findings(reading: &Reading, lesions: Vec<Lesion>) -> (Vec<Finding>, usize) {
         }
     };
     ((1..).zip(measured).map(number).collect(), immeasurable)
-}
-
-/// What a lung nodule looks like; only CT has Hounsfield units to tell.
-fn density(reading: &Reading, lesion: &Lesion) -> Option<Density> {
-    let tells = lesion.kind == Kind::LungNodule && reading.source.modality() == "CT";
-    tells.then(|| crate::density::density(&reading.volume, &lesion.mask)).flatten()
 }
 
 impl ModelRun {

@@ -6,9 +6,12 @@
 //! hazy ring is not called anything.
 
 use dicom_io::Volume;
+use kernels::components::components;
+use kernels::{Device, Neighbours};
 use ndarray::Axis;
 
-use crate::finding::{Density, Mask};
+use crate::finding::{Density, Mask, SolidPart};
+use crate::measure::measure;
 
 /// Denser than this is solid, HU.
 ///
@@ -66,6 +69,21 @@ pub fn density(volume: &Volume<i16>, mask: &Mask) -> Option<Density> {
         return Some(Density::PartSolid);
     }
     (!is_in_haze(volume, mask)).then_some(Density::Solid)
+}
+
+/// The largest solid part of the nodule in `mask`: the connected voxels above the threshold that [`density`]
+/// goes by, which is about half-way between ground glass and soft tissue. `None` if it has no extent.
+pub fn solid_part(volume: &Volume<i16>, mask: &Mask) -> Option<SolidPart> {
+    let mut solid = mask.clone();
+    for (at, set) in solid.voxels.indexed_iter_mut() {
+        *set = *set && volume.voxels[source(mask, at)] > SOLID_HU;
+    }
+    let parts = components(&Device::Cpu, solid.voxels.view(), Neighbours::Six).ok()?;
+    let largest = parts.largest()?.label;
+    let voxels = parts.mask(|part| part.label == largest).ok()?;
+    let measured = measure(volume, &Mask { voxels, ..solid })?;
+    let part = SolidPart { long_axis_mm: measured.long_axis_mm, short_axis_mm: measured.short_axis_mm };
+    (part.long_axis_mm > 0.0).then_some(part)
 }
 
 /// A nodule without an inside: partial volume makes dense ones look faint, never faint ones dense.
@@ -229,6 +247,20 @@ mod tests {
     fn ground_glass_with_a_dense_middle_is_part_solid() {
         check(&[(16.0, -600.0), (8.0, 20.0)], 0, Some(Density::PartSolid));
         check(&[(20.0, -550.0), (14.0, 40.0)], 0, Some(Density::PartSolid));
+    }
+
+    #[test]
+    fn the_solid_part_is_as_long_as_the_dense_middle() {
+        for diameter in [5.0, 8.0, 12.0] {
+            let (volume, mask) = lung(&[(20.0, -600.0), (diameter, 20.0)], 0, 0.8);
+            let part = solid_part(&volume, &mask).unwrap();
+            // A pixel and a half, as for whole lesions.
+            for axis in [part.long_axis_mm, part.short_axis_mm] {
+                assert!((axis - diameter).abs() <= 1.05, "{axis} where {diameter} is expected");
+            }
+        }
+        let (volume, mask) = lung(&[(20.0, -600.0)], 0, 0.8);
+        assert_eq!(solid_part(&volume, &mask), None);
     }
 
     #[test]

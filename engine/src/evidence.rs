@@ -55,6 +55,8 @@ pub struct Lesion {
     pub lobe: Option<Lobe>,
     /// What a lung lesion looks like.
     pub density: Option<Density>,
+    /// The longest axis of the solid part of a part-solid nodule and the one perpendicular to it, mm.
+    pub solid_part_mm: Option<[f64; 2]>,
     /// Longest diameter in the axial plane, mm.
     pub long_axis_mm: Option<f64>,
     /// Perpendicular to it, mm.
@@ -143,6 +145,7 @@ impl Lesion {
             side: finding.site.side,
             lobe: None,
             density: finding.density,
+            solid_part_mm: finding.solid_part.map(|part| [part.long_axis_mm, part.short_axis_mm]),
             long_axis_mm: Some(m.long_axis_mm),
             short_axis_mm: Some(m.short_axis_mm),
             max_diameter_3d_mm: Some(m.max_diameter_3d_mm),

@@ -38,6 +38,15 @@ pub enum Density {
     GroundGlass,
 }
 
+/// The solid part of a part-solid nodule: its largest one, in the axial plane in which that is largest.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SolidPart {
+    /// The longest diameter.
+    pub long_axis_mm: f64,
+    /// The longest diameter perpendicular to `long_axis_mm` in the same plane.
+    pub short_axis_mm: f64,
+}
+
 /// A side of the patient, not of the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -112,6 +121,9 @@ pub struct Finding {
     pub measurements: Measurements,
     /// Of a lung nodule, where the voxels tell.
     pub density: Option<Density>,
+    /// Of a part-solid nodule.
+    #[serde(default)]
+    pub solid_part: Option<SolidPart>,
     /// How it differs from the same lesion in the prior; `None` without a prior.
     pub change: Option<Change>,
     /// The network's score in 0..1. It is no probability of disease: it has not been calibrated.

@@ -163,6 +163,8 @@ pub enum Action {
     LowDoseCtMaybePet,
     /// Consider CT, PET-CT or tissue sampling.
     CtPetOrTissue,
+    /// PET-CT, tissue sampling or resection.
+    PetOrTissueOrResection,
     /// A specialist decides now.
     Referral,
 }
@@ -200,7 +202,7 @@ pub enum Why {
     HistoryUnknown,
     /// Whether the nodule is solid could not be told.
     DensityUnknown,
-    /// It goes by the solid part of a part-solid nodule, which is not measured.
+    /// It goes by the solid part of a part-solid nodule, or by its growth, which was not measured.
     SolidPartUnknown,
     /// Neither diameter nor volume is known.
     SizeUnknown,

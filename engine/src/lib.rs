@@ -30,6 +30,6 @@ pub mod write;
 pub use analyze::{INTENDED_USE, Step, Task, Tools, analyze};
 pub use error::Error;
 pub use evidence::Evidence;
-pub use finding::{Density, Finding, Kind, Mask, Measurements, Organ, Side, Site};
+pub use finding::{Density, Finding, Kind, Mask, Measurements, Organ, Side, Site, SolidPart};
 pub use narrative::{Language, Narrative};
 pub use report::Report;

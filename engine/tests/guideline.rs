@@ -3,12 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use dicom_io::{Lps, Uid};
 use engine::Density::{self, GroundGlass, PartSolid, Solid};
-use engine::evidence::{Lesion, What};
+use engine::check::{Fault, Section, check};
+use engine::evidence::{Evidence, Lesion, What};
 use engine::guideline::Guideline::{CLungRads, Fleischner2017, LungRads2022};
 use engine::guideline::{Advised, Guideline, Patient, Risk, Why, advise};
+use engine::narrative::Facts;
+use engine::report::Examined;
 use engine::track::{Change, Trend};
-use engine::{Language, Organ};
+use engine::{Finding, Kind, Language, Mask, Measurements, Narrative, Organ, Side, Site};
 
 /// A nodule with these axes.
 fn nodule(number: usize, density: Density, long: f64, short: f64) -> Lesion {
@@ -19,6 +23,7 @@ fn nodule(number: usize, density: Density, long: f64, short: f64) -> Lesion {
         side: None,
         lobe: None,
         density: Some(density),
+        solid_part_mm: None,
         long_axis_mm: Some(long),
         short_axis_mm: Some(short),
         max_diameter_3d_mm: None,
@@ -31,6 +36,11 @@ fn nodule(number: usize, density: Density, long: f64, short: f64) -> Lesion {
         critical: false,
         change: None,
     }
+}
+
+/// A round part-solid nodule with a solid part of these axes.
+fn part_solid(number: usize, mm: f64, solid_mm: [f64; 2]) -> Lesion {
+    Lesion { solid_part_mm: Some(solid_mm), ..nodule(number, PartSolid, mm, mm) }
 }
 
 /// The same, round, with a prior of `prior` mm so many days ago.
@@ -105,6 +115,47 @@ const FLEISCHNER: &[(Density, bool, f64, &str, &str)] = &[
     (GroundGlass, true, 5.5, "ground-glass.multiple.6-up", "ground-glass.multiple.6-up"),
 ];
 
+/// A part-solid nodule, or two alike, with a round solid part of so many mm.
+const PART_SOLID: &[(Guideline, bool, f64, f64, &str)] = &[
+    (Fleischner2017, false, 5.5, 2.0, "part-solid.single.6-up.part-under-6"),
+    (Fleischner2017, false, 20.0, 5.4, "part-solid.single.6-up.part-under-6"),
+    (Fleischner2017, false, 20.0, 5.5, "part-solid.single.6-up.part-6-8"),
+    (Fleischner2017, false, 20.0, 8.4, "part-solid.single.6-up.part-6-8"),
+    (Fleischner2017, false, 20.0, 8.5, "part-solid.6-up.part-over-8"),
+    (Fleischner2017, true, 5.5, 2.0, "part-solid.multiple.6-up.part-to-8"),
+    (Fleischner2017, true, 20.0, 8.4, "part-solid.multiple.6-up.part-to-8"),
+    (Fleischner2017, true, 20.0, 8.5, "part-solid.6-up.part-over-8"),
+    (LungRads2022, false, 6.0, 5.9, "part-solid.baseline.6-up.part-under-6"),
+    (LungRads2022, false, 12.0, 6.0, "part-solid.baseline.6-up.part-6-8"),
+    (LungRads2022, false, 12.0, 7.9, "part-solid.baseline.6-up.part-6-8"),
+    (LungRads2022, false, 12.0, 8.0, "part-solid.baseline.6-up.part-8-up"),
+    (CLungRads, false, 6.0, 5.9, "part-solid.6-up.part-under-6"),
+    (CLungRads, false, 12.0, 6.0, "part-solid.6-up.part-6-10"),
+    (CLungRads, false, 12.0, 9.9, "part-solid.6-up.part-6-10"),
+    (CLungRads, false, 12.0, 10.0, "part-solid.6-up.part-10-up"),
+];
+
+#[test]
+fn part_solid_nodules_go_by_their_solid_part() {
+    for &(guideline, several, mm, solid, rule) in PART_SOLID {
+        let lesions: Vec<Lesion> =
+            (1..=1 + usize::from(several)).map(|number| part_solid(number, mm, [solid, solid])).collect();
+        let advised = advise(guideline, &patient(guideline, None), &lesions);
+        assert_eq!(rules(&advised), [rule], "{mm} mm with {solid} mm");
+        assert_eq!(advised.refused, []);
+    }
+    // Of the solid part Fleischner takes the longest diameter, the others the mean.
+    let long = [part_solid(1, 20.0, [9.0, 6.8])];
+    let rule = |guideline| rules(&advise(guideline, &patient(guideline, None), &long)).concat();
+    assert_eq!(rule(Fleischner2017), "part-solid.6-up.part-over-8");
+    assert_eq!(rule(LungRads2022), "part-solid.baseline.6-up.part-6-8");
+    // Where it was not measured, nobody guesses.
+    for guideline in [Fleischner2017, LungRads2022, CLungRads] {
+        let advised = advise(guideline, &patient(guideline, None), &[nodule(1, PartSolid, 6.0, 6.0)]);
+        assert_eq!(whys(&advised), [(Why::SolidPartUnknown, &[1][..])]);
+    }
+}
+
 #[test]
 fn fleischner_at_its_thresholds() {
     for &(density, several, mm, low, high) in FLEISCHNER {
@@ -153,6 +204,10 @@ fn screening_guidelines_at_first_sight() {
     }
 }
 
+fn new_part_solid(mm: f64, solid_mm: f64) -> Lesion {
+    Lesion { solid_part_mm: Some([solid_mm, solid_mm]), ..new(PartSolid, mm) }
+}
+
 /// With a prior, Lung-RADS.
 fn with_prior() -> Vec<(Lesion, Result<(&'static str, &'static str), Why>)> {
     let grown = |now, prior, days| followed(Solid, now, prior, Some(days), Trend::Grown);
@@ -166,6 +221,8 @@ fn with_prior() -> Vec<(Lesion, Result<(&'static str, &'static str), Why>)> {
         (new(Solid, 8.0), Ok(("solid.new.8-up", "4B"))),
         (new(PartSolid, 5.9), Ok(("part-solid.new.under-6", "3"))),
         (new(PartSolid, 6.0), Err(Why::SolidPartUnknown)),
+        (new_part_solid(6.0, 3.9), Ok(("part-solid.new.6-up.part-under-4", "4A"))),
+        (new_part_solid(6.0, 4.0), Ok(("part-solid.new.6-up.part-4-up", "4B"))),
         (new(GroundGlass, 29.9), Ok(("ground-glass.under-30", "2"))),
         (new(GroundGlass, 30.0), Ok(("ground-glass.new.30-up", "3"))),
         // Growth is more than 1.5 mm within 12 months.
@@ -190,6 +247,14 @@ fn with_prior() -> Vec<(Lesion, Result<(&'static str, &'static str), Why>)> {
         (same(Solid, 8.0, 7.9), Ok(("solid.baseline.8-15", "4A"))),
         (same(PartSolid, 5.0, 5.0), Ok(("part-solid.baseline.under-6", "2"))),
         (same(PartSolid, 5.0, 6.0), Err(Why::PriorCategoryUnknown)),
+        (
+            Lesion { solid_part_mm: Some([7.0, 7.0]), ..same(PartSolid, 6.1, 5.9) },
+            Ok(("part-solid.baseline.6-up.part-6-8", "4A")),
+        ),
+        (
+            Lesion { solid_part_mm: Some([7.0, 7.0]), ..same(PartSolid, 9.0, 9.0) },
+            Err(Why::PriorCategoryUnknown),
+        ),
         (same(GroundGlass, 30.0, 30.0), Ok(("ground-glass.stable.30-up", "2"))),
     ]
 }
@@ -221,7 +286,8 @@ fn every_row_of_every_table_has_been_reached() {
         };
         let prior = with_prior().into_iter().filter(|_| guideline == LungRads2022);
         let prior = prior.filter_map(|(_, expected)| expected.ok().map(|(rule, _)| rule));
-        names.into_iter().chain(prior).map(|name| format!("{prefix}.{name}")).collect()
+        let part_solid = PART_SOLID.iter().filter(|case| case.0 == guideline).map(|case| case.4);
+        names.into_iter().chain(part_solid).chain(prior).map(|name| format!("{prefix}.{name}")).collect()
     };
     for guideline in [Fleischner2017, LungRads2022, CLungRads] {
         let rows: BTreeSet<String> = guideline.table().iter().map(|row| row.id.to_owned()).collect();
@@ -463,6 +529,18 @@ fn advice_reads_as_a_radiologist_would_write_it() {
              （Fleischner 2017）。",
         ),
         (
+            read(Fleischner2017, None, &[part_solid(1, 9.0, [4.0, 3.0])]),
+            "Finding 1: CT in 3 to 6 months; if it persists, then CT every year until 5 years \
+             (Fleischner 2017).",
+            "病灶 1：建议 3 至 6 个月后复查 CT；若持续存在，此后每年复查 CT，直至满 5 年\
+             （Fleischner 2017）。",
+        ),
+        (
+            read(Fleischner2017, None, &[part_solid(1, 19.0, [14.0, 13.0])]),
+            "Finding 1: PET-CT, tissue sampling or resection (Fleischner 2017).",
+            "病灶 1：建议行 PET-CT 检查、组织取样或手术切除（Fleischner 2017）。",
+        ),
+        (
             read(LungRads2022, None, &one(Solid, 9.0)),
             "Finding 1: low-dose CT in 3 months; PET-CT may be considered (Lung-RADS v2022, category 4A).",
             "病灶 1：建议 3 个月后复查低剂量 CT，可考虑 PET-CT 检查（Lung-RADS v2022，4A 类）。",
@@ -536,4 +614,85 @@ fn ages_are_in_no_report() {
     assert!(!json.contains("29") && json.contains("\"age\""), "{json}");
     let again: Advised = serde_json::from_str(&json).unwrap();
     assert_eq!(again, advised);
+}
+
+/// A finding of the report that this nodule is a part of.
+fn finding(lesion: &Lesion) -> Finding {
+    let (long_axis_mm, short_axis_mm) = (lesion.long_axis_mm.unwrap(), lesion.short_axis_mm.unwrap());
+    Finding {
+        number: lesion.number,
+        kind: Kind::LungNodule,
+        site: Site { organ: Organ::Lung, side: Some(Side::Left) },
+        measurements: Measurements {
+            centre_lps_mm: Lps::new(1.0, 2.0, 3.0),
+            long_axis_mm,
+            short_axis_mm,
+            max_diameter_3d_mm: long_axis_mm,
+            volume_mm3: 321.0,
+            voxels: 100,
+            mean_hu: -12.0,
+            min_hu: -120.0,
+            max_hu: 60.0,
+            sd_hu: 20.0,
+            slice: 41,
+            long_axis_ij: [[0.0; 2]; 2],
+            short_axis_ij: [[0.0; 2]; 2],
+            outline_ij: Vec::new(),
+        },
+        density: lesion.density,
+        solid_part: None,
+        change: lesion.change.clone(),
+        confidence: 0.9,
+        model: "made-up".to_owned(),
+        sop_instance_uid: Uid::derived(&["slice"]),
+        tracking_uid: Uid::derived(&["lesion"]),
+        critical: false,
+        mask: Mask::default(),
+    }
+}
+
+#[test]
+fn every_advice_and_every_refusal_of_a_patient_passes_the_check_of_words() {
+    let mut lesions: Vec<(Guideline, Vec<Lesion>)> = Vec::new();
+    for &(density, several, mm, ..) in FLEISCHNER {
+        lesions.push((
+            Fleischner2017,
+            (1..=1 + usize::from(several)).map(|n| nodule(n, density, mm, mm)).collect(),
+        ));
+    }
+    lesions.extend(PART_SOLID.iter().map(|case| (case.0, vec![part_solid(1, case.2, [case.3; 2])])));
+    lesions.extend(BASELINE.iter().map(|case| (case.0, vec![nodule(1, case.1, case.2, case.2)])));
+    let examined = [Examined {
+        organ: Organ::Lung,
+        kind: Kind::LungNodule,
+        organ_found: true,
+        organ_volume_ml: Some(4321.0),
+        model: "made-up".to_owned(),
+    }];
+    for (guideline, lesions) in lesions {
+        let healthy = patient(guideline, None);
+        for patient in [healthy, Patient { age_years: Some(20), screening: None, ..healthy }] {
+            let advised = advise(guideline, &patient, &lesions);
+            let findings: Vec<Finding> = lesions.iter().map(finding).collect();
+            let facts = Facts {
+                modality: "CT",
+                slices: 100,
+                spacing_mm: [0.7, 0.7, 1.0],
+                findings: &findings,
+                examined: &examined,
+                compared: None,
+                advised: &advised,
+                warnings: &[],
+            };
+            for language in [Language::English, Language::Chinese] {
+                let narrative = Narrative::template(language, &facts);
+                let verdict = check(&narrative, &Evidence::of(&facts, patient, None));
+                // What it says of the other sections is tried elsewhere.
+                let of_advice =
+                    |fault: &&Fault| fault.place.is_none_or(|place| place.section == Section::Recommendation);
+                let faults: Vec<&Fault> = verdict.faults.iter().filter(of_advice).collect();
+                assert!(faults.is_empty(), "{faults:?} in {:?}", narrative.recommendation);
+            }
+        }
+    }
 }

@@ -48,6 +48,7 @@ fn finding(slice: usize, low: [f64; 2], high: [f64; 2]) -> Finding {
         sop_instance_uid: Uid::parse("1.2.3").unwrap(),
         tracking_uid: Uid::parse("1.2.4").unwrap(),
         density: None,
+        solid_part: None,
         change: None,
         critical: false,
         mask: Mask { corner: [0; 3], voxels: Array3::from_elem((1, 1, 1), true) },

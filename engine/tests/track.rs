@@ -2,8 +2,8 @@
 //!
 //! Lesions are given from the truth, with errors as networks make them, so that no network runs.
 
-use dicom_io::phantom::{Fate, FollowUp, LesionKind, LesionTruth, Phantom, Pose};
-use dicom_io::{Lps, Spacing, Uid, Volume};
+use dicom_io::phantom::{Fate, FollowUp, LesionKind, LesionTruth, Orientation, Phantom, Pose};
+use dicom_io::{Geometry, Ijk, Lps, Spacing, Uid, Volume};
 use engine::report::Examined;
 use engine::track::{Alignment, Compared, Current, Prior, PriorLesion, Trend, compare};
 use engine::{Finding, Kind, Mask, Measurements, Organ, Site};
@@ -37,8 +37,8 @@ struct Tally {
 fn patient(seed: u64) -> Phantom {
     Phantom {
         seed,
-        size: [112, 84, 76],
-        spacing: Spacing { i: 3.2, j: 3.2, k: 4.0 },
+        size: [100, 74, 68],
+        spacing: Spacing { i: 3.6, j: 3.6, k: 4.5 },
         nodules: 6,
         liver_lesions: 3,
         ..Phantom::default()
@@ -112,6 +112,7 @@ fn finding(number: usize, lesion: &LesionTruth) -> Finding {
             outline_ij: Vec::new(),
         },
         density: None,
+        solid_part: None,
         change: None,
         confidence: 0.9,
         model: "truth".to_owned(),
@@ -227,10 +228,15 @@ fn full() -> bool {
     std::env::var_os("FOCI_FULL").is_some()
 }
 
+/// The patients that are followed: the lesions of a seed lie and look otherwise.
+fn seeds() -> std::ops::RangeInclusive<u64> {
+    if full() { 1..=10 } else { 5..=5 }
+}
+
 #[test]
 fn lesions_are_followed_through_shift_turn_and_breath() {
     let mut tally = Tally::default();
-    for seed in if full() { 1..=10 } else { 5..=5 } {
+    for seed in seeds() {
         let patient = patient(seed);
         let prior = prior(&patient, 90);
         for (shift_mm, turn_degrees, breath) in [
@@ -246,4 +252,163 @@ fn lesions_are_followed_through_shift_turn_and_breath() {
         }
     }
     tally.check();
+}
+
+#[test]
+fn lesions_are_followed_from_one_grid_to_another() {
+    let mut tally = Tally::default();
+    for seed in seeds() {
+        let patient = patient(seed);
+        let prior = prior(&patient, 90);
+        for (size, [i, j, k], orientation, noise_hu) in [
+            ([160, 110, 40], [2.2, 2.4, 7.5], Orientation::Axial, 20.0),
+            ([92, 100, 92], [3.0, 3.0, 4.0], Orientation::Coronal, 10.0),
+            ([110, 110, 80], [3.4, 3.4, 3.6], Orientation::Oblique(8.0), 7.0),
+        ] {
+            let spacing = Spacing { i, j, k };
+            let patient = Phantom { size, spacing, orientation, noise_hu, ..patient.clone() };
+            let pose = Pose { shift_mm: [-8.0, 5.0, 11.0], turn_degrees: [3.0, -2.0, 5.0], breath: 1.04 };
+            tally.add(&prior, &later(patient, pose));
+        }
+    }
+    tally.check();
+}
+
+/// The findings of a follow-up of `patient` that changed nothing but the noise.
+fn same_again(patient: &Phantom) -> (Volume<i16>, Vec<LesionTruth>, Vec<Finding>) {
+    let later = FollowUp {
+        patient: patient.clone(),
+        days: 30,
+        pose: Pose::default(),
+        fates: Vec::new(),
+        new_nodules: 0,
+        new_liver_lesions: 0,
+    };
+    let (images, truth) = later.render();
+    let findings = (1..).zip(&truth.lesions).map(|(n, lesion)| finding(n, lesion)).collect();
+    (images, truth.lesions, findings)
+}
+
+/// The slices `range` of `volume`.
+fn part(volume: &Volume<i16>, range: std::ops::Range<usize>) -> Volume<i16> {
+    let first = Ijk::new(0.0, 0.0, range.start as f64);
+    let Volume { voxels, geometry } = volume;
+    let geometry = Geometry::new(geometry.to_lps(first), geometry.axes(), geometry.spacing()).unwrap();
+    Volume { voxels: voxels.slice(ndarray::s![range, .., ..]).to_owned(), geometry }
+}
+
+#[test]
+fn what_only_one_of_two_examinations_shows_is_neither_new_nor_gone() {
+    let patient = patient(5);
+    let (mut prior, _) = prior(&patient, 30);
+    let (images, truth, mut findings) = same_again(&patient);
+    // The prior saw the upper 60 %, and of that what lies well inside.
+    let upper = part(prior.images.as_ref().unwrap(), 27..68);
+    let low = upper.geometry.origin().s;
+    prior.lesions.retain(|lesion| lesion.centre_lps_mm.unwrap().s > low);
+    prior.images = Some(upper);
+    let (compared, notes) = compared(&images, &prior, &mut findings);
+    let compared = compared.expect("most of it is in both");
+    assert!(compared.resolved.is_empty(), "{compared:?}");
+    let (mut outside, mut left) = (0, 0);
+    for (finding, lesion) in findings.iter().zip(&truth) {
+        let trend = finding.change.as_ref().map(|change| change.trend);
+        left += usize::from(trend.is_none());
+        if lesion.centre_lps_mm.s < low {
+            outside += 1;
+            assert_eq!(trend, None, "{}", lesion.id);
+        } else {
+            assert_ne!(trend, Some(Trend::New), "{}", lesion.id);
+        }
+    }
+    assert!(outside > 0, "the prior saw all of them");
+    assert!(notes[0].starts_with(&format!("{left} findings were not compared")), "{notes:?}");
+
+    // And the other way round: what lies below these images has not gone.
+    let (full, _) = self::prior(&patient, 30);
+    let (low, upper) = (low, part(&images, 27..68));
+    let mut findings: Vec<Finding> = (1..)
+        .zip(truth.iter().filter(|lesion| lesion.centre_lps_mm.s > low + 15.0))
+        .map(|(n, lesion)| finding(n, lesion))
+        .collect();
+    let (compared, _) = self::compared(&upper, &full, &mut findings);
+    let compared = compared.unwrap();
+    let gone: Vec<_> = compared.resolved.iter().map(|lesion| &lesion.tracking_uid).collect();
+    assert!(gone.is_empty() && compared.not_compared >= outside, "{compared:?}");
+}
+
+#[test]
+fn what_was_overlooked_is_neither_new_nor_gone() {
+    let patient = patient(5);
+    let (mut prior, before) = prior(&patient, 30);
+    let (images, truth, mut findings) = same_again(&patient);
+    // The first nodule was not found then, the second and the last liver lesion are not found now.
+    prior.lesions.remove(0);
+    let last = truth.len() - 1;
+    findings.remove(last);
+    findings.remove(1);
+    let (compared, _) = compared(&images, &prior, &mut findings);
+    let compared = compared.unwrap();
+    assert_eq!((compared.resolved.len(), compared.not_compared), (0, 2), "{before:?}");
+    assert_eq!(findings[0].change, None);
+    assert!(findings[1..].iter().all(|finding| finding.change.is_some()));
+}
+
+#[test]
+fn images_that_do_not_fit_are_not_compared() {
+    let patient = patient(5);
+    let (images, _, findings) = same_again(&patient);
+    let (good, _) = prior(&patient, 30);
+    let whole = good.images.clone().unwrap();
+    let noise =
+        Volume { voxels: whole.voxels.map(|hu| hu.wrapping_mul(7919) % 1000), geometry: whole.geometry };
+    let upside_down = Volume {
+        voxels: whole.voxels.slice(ndarray::s![..;-1, ..;-1, ..]).to_owned(),
+        geometry: whole.geometry,
+    };
+    let empty = Volume { voxels: whole.voxels.map(|_| -1000), geometry: whole.geometry };
+    for (what, prior_images) in [
+        ("noise", noise),
+        ("upside down", upside_down),
+        ("air", empty),
+        ("a few slices", part(&whole, 40..46)),
+    ] {
+        let prior = Prior { images: Some(prior_images), ..good.clone() };
+        let mut told = findings.clone();
+        let (compared, notes) = compared(&images, &prior, &mut told);
+        assert_eq!(compared, None, "{what}");
+        assert!(notes.len() == 1 && notes[0].contains("not compared"), "{what}: {notes:?}");
+        assert_eq!(told, findings, "{what}");
+    }
+}
+
+#[test]
+fn without_images_lesions_are_matched_by_description_where_there_is_one_of_each() {
+    let patient = Phantom { nodules: 3, liver_lesions: 1, ..patient(5) };
+    let (mut prior, _) = prior(&patient, 30);
+    prior.images = None;
+    let (images, _, findings) = same_again(&patient);
+
+    let mut told = findings.clone();
+    let (compared, notes) = compared(&images, &prior, &mut told);
+    let compared = compared.unwrap();
+    assert_eq!(compared.alignment, Alignment::Description);
+    // Three nodules could be each other; the liver lesion is the only one.
+    let trends: Vec<_> = told.iter().map(|f| f.change.as_ref().map(|change| change.trend)).collect();
+    assert_eq!(trends, [None, None, None, Some(Trend::Unchanged)]);
+    assert_eq!((compared.resolved.len(), compared.not_compared), (0, 3));
+    assert!(notes[0].contains("by kind, side and size alone"), "{notes:?}");
+
+    // In the same frame of reference places can be compared; what the prior showed is not known.
+    let frame = prior.frame_of_reference_uid.clone();
+    prior.lesions.remove(1);
+    let mut told = findings.clone();
+    let now = Current { images: &images, is_ct: true, frame_of_reference_uid: frame, examined: &examined() };
+    let (compared, _) = compare(&Device::Cpu, &now, &prior, &mut told).unwrap();
+    assert_eq!(compared.unwrap().alignment, Alignment::FrameOfReference);
+    let trends: Vec<_> = told.iter().map(|f| f.change.as_ref().map(|change| change.trend)).collect();
+    let same = Some(Trend::Unchanged);
+    assert_eq!(trends, [same, None, same, same]);
+    let kept = [0, 2, 3].map(|at: usize| &told[at].tracking_uid);
+    assert_eq!(kept.to_vec(), prior.lesions.iter().map(|lesion| &lesion.tracking_uid).collect::<Vec<_>>());
 }

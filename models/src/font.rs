@@ -79,7 +79,9 @@ fn unpacked(wheel: &Path) -> Result<Vec<u8>, Error> {
     if found == FILE_SHA256 {
         Ok(bytes)
     } else {
-        Err(Error::Font(format!("the wheel holds one with the SHA-256 {found} where {FILE_SHA256} is expected")))
+        Err(Error::Font(format!(
+            "the wheel holds one with the SHA-256 {found} where {FILE_SHA256} is expected"
+        )))
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use dicom_io::{Series, scan};
+use engine::narrative::Style;
 use engine::{Kind, Language, Report, Task};
 use models::Card;
 
@@ -21,8 +22,8 @@ use crate::words::Writer;
 ///
 /// Reads the DICOM files below the given paths (any names, nested, other files in between), chooses the
 /// series that suits the models best, and writes one folder: findings.json, report.txt, index.html,
-/// sr.dcm (DICOM SR, TID 1500), seg.dcm (DICOM SEG), and a key image of each finding as PNG and as DICOM
-/// Secondary Capture.
+/// sr.dcm (DICOM SR, TID 1500), narrative.dcm (the words: DICOM SR, TID 2000), seg.dcm (DICOM SEG), and a key
+/// image of each finding as PNG and as DICOM Secondary Capture.
 ///
 /// Prints one line for each finding: number, kind, side, long and short axis (mm), volume (mm3), mean
 /// HU, score, centre (LPS, mm), tab-separated.
@@ -132,7 +133,7 @@ impl Analyze {
         let task = Task { prior: prior.as_ref(), ..alone };
         let (reading, mut report) = results::analyze(series, &task, &session, &show, &watch)?;
         let record = writer.and_then(|w| w.write_about(&mut report, &reading, &task, &show, &watch));
-        results::write(&reading, &report, None, folder.path(), &watch)?;
+        results::write(&reading, &report, None, &Style::default(), folder.path(), &watch)?;
         if let Some(record) = record {
             record.write(folder.path())?;
         }

@@ -18,10 +18,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dicom_io::Attribute;
+use engine::narrative::Style;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
 use crate::llm;
+use crate::patient::GuidelineName;
 
 /// Senders that are no peers: what came by STOW-RS, and what was pulled.
 const OTHER_SENDERS: [&str; 2] = ["stow", "pull"];
@@ -55,6 +57,9 @@ pub(crate) struct Config {
     pub(crate) alert: Option<Alert>,
     /// The language model that writes; `None`: the template does.
     pub(crate) llm: Option<llm::Settings>,
+    /// How `report.txt` is laid out.
+    #[serde(default)]
+    pub(crate) report: Report,
 }
 
 /// Our own DICOM node.
@@ -249,6 +254,8 @@ pub(crate) struct Rule {
     pub(crate) lane: Option<Lane>,
     #[serde(default)]
     pub(crate) language: Language,
+    /// The guideline to advise by; of screening, where the rule is about screening.
+    pub(crate) guideline: Option<GuidelineName>,
 }
 
 /// All that must hold of one series for a rule to apply to it. What is not given is not asked.
@@ -280,6 +287,33 @@ pub(crate) struct Alert {
     pub(crate) allow_plain: bool,
     /// A file with the bearer token to bring.
     pub(crate) token_file: Option<PathBuf>,
+}
+
+/// How reports are laid out as text.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Report {
+    /// Whether the text ends with the version for the patient.
+    pub(crate) patient_version: bool,
+    /// The headings of the house, by language.
+    pub(crate) headings: HouseHeadings,
+}
+
+/// Headings in each language.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HouseHeadings {
+    pub(crate) en: Headings,
+    pub(crate) zh: Headings,
+}
+
+/// The headings of a report's sections; `None`: the usual one.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Headings {
+    pub(crate) findings: Option<String>,
+    pub(crate) impression: Option<String>,
+    pub(crate) recommendation: Option<String>,
 }
 
 /// What goes first: the smaller, the sooner, also as the number that stands in the database.
@@ -450,6 +484,22 @@ impl When {
             && series_description.is_none()
             && tags.is_empty()
             && minimum_images.is_none()
+    }
+}
+
+impl Report {
+    /// The layout of a report in `language`.
+    pub(crate) fn style(&self, language: Language) -> Style {
+        let headings = match language {
+            Language::English => &self.headings.en,
+            Language::Chinese => &self.headings.zh,
+        };
+        Style {
+            findings_heading: headings.findings.clone(),
+            impression_heading: headings.impression.clone(),
+            recommendation_heading: headings.recommendation.clone(),
+            patient_version: self.patient_version,
+        }
     }
 }
 

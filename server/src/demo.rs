@@ -8,6 +8,7 @@ use datasets::{Matching, Truth};
 use dicom_io::phantom::Phantom;
 use dicom_io::scan;
 use engine::Task;
+use engine::narrative::Style;
 
 use crate::analyze::{Lang, limit_threads, wanted};
 use crate::llm::Arguments;
@@ -89,7 +90,7 @@ impl Demo {
         let record = writer.and_then(|w| w.write_about(&mut report, &reading, &task, &show, &watch));
 
         let matching = Matching::new(&Truth::from(&truth), &report.findings);
-        results::write(&reading, &report, Some(&matching), folder.path(), &watch)?;
+        results::write(&reading, &report, Some(&matching), &Style::default(), folder.path(), &watch)?;
         if let Some(record) = record {
             record.write(folder.path())?;
         }

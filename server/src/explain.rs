@@ -89,6 +89,9 @@ fn print(config: &Config, mut study: Study, sender: Option<&str>, lane: Lane) ->
     writeln!(out, "models    {}", models.join(", "))?;
     writeln!(out, "lane      {lane}")?;
     writeln!(out, "language  {}", rule.language)?;
+    if let Some(guideline) = rule.guideline {
+        writeln!(out, "guideline {guideline}")?;
+    }
     writeln!(out, "send to   {send_to}")?;
     study.series.retain(|series| applied.includes(&series.uid));
     match engine::choose::choose(&study, &cards) {

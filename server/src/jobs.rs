@@ -385,7 +385,8 @@ async fn order(node: &Node, lease: &Lease, folder: PathBuf) -> Result<Option<Ord
     for path in llm.iter_mut().flat_map(|llm| [&mut llm.key_file, &mut llm.trusted]).flatten() {
         *path = std::path::absolute(&path)?;
     }
-    Ok(Some(Order { files, task: lease.task.clone(), folder: std::path::absolute(folder)?, llm }))
+    let style = node.config.report.style(lease.task.language);
+    Ok(Some(Order { files, task: lease.task.clone(), folder: std::path::absolute(folder)?, llm, style }))
 }
 
 /// Renews `lease`; returns when it is lost.

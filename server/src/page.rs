@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use datasets::Matching;
 use datasets::matching::{Mark, Row};
-use engine::narrative::Sentence;
+use engine::narrative::{Author, Sentence};
 use engine::report::Examined;
-use engine::{Finding, Kind, Language, Organ, Report};
+use engine::write::Writing;
+use engine::{Finding, Kind, Language, Narrative, Organ, Report};
 
 /// The page of `report`. `truth` is shown beside the findings where it is known; `pictures` are the file names
 /// of the key images, in the order of the findings; `files` is all that lies beside the page.
@@ -25,20 +26,18 @@ pub(crate) fn page(
     let mut add = |html: String| body.push_str(&html);
 
     add(format!(
-        "<header><h1>{}</h1><p class=notice>{}</p></header>\n",
+        "<header><h1>{}</h1><p class=notice>{}</p><p class=worklist>{}</p></header>\n",
         say("Foci 影像分析结果", "What Foci found"),
         escape(report.narrative.language.disclaimer()),
+        escape(&report.narrative.worklist),
     ));
-    add(format!(
-        "<section><h2>{}</h2>{}",
-        report.narrative.language.findings_heading(),
-        sentences(&report.narrative.findings, false)
-    ));
-    add(format!(
-        "<h2>{}</h2>{}</section>\n",
-        report.narrative.language.impression_heading(),
-        sentences(&report.narrative.impression, true)
-    ));
+    add(words(&report.narrative));
+    if !report.narrative.patient_version.is_empty() {
+        let paragraphs: String =
+            report.narrative.patient_version.iter().map(|line| format!("<p>{}</p>", escape(line))).collect();
+        let heading = report.narrative.language.patient_heading();
+        add(format!("<section><details><summary>{heading}</summary>{paragraphs}</details></section>\n"));
+    }
 
     if let Some(matching) = truth {
         add(format!(
@@ -83,11 +82,39 @@ pub(crate) fn page(
     )
 }
 
-fn sentences(sentences: &[Sentence], numbered: bool) -> String {
-    let items: String =
-        sentences.iter().map(|sentence| format!("<li>{}</li>", escape(&sentence.text))).collect();
-    let list = if numbered { "ol" } else { "ul" };
-    format!("<{list} class=words>{items}</{list}>")
+/// The sections that have words, and who wrote them.
+fn words(narrative: &Narrative) -> String {
+    let section = |heading: &str, words: &[Sentence], list: &str| match words {
+        [] => String::new(),
+        _ => {
+            let items: String = words
+                .iter()
+                .map(|words| format!("<li>{}</li>", sentence(narrative.language, words)))
+                .collect();
+            format!("<h2>{heading}</h2><{list} class=words>{items}</{list}>")
+        }
+    };
+    let language = narrative.language;
+    format!(
+        "<section>{}{}{}<p class=by>{}</p></section>\n",
+        section(language.findings_heading(), &narrative.findings, "ul"),
+        section(language.impression_heading(), &narrative.impression, "ol"),
+        section(language.recommendation_heading(), &narrative.recommendation, "ul"),
+        escape(&narrative.written_by()),
+    )
+}
+
+/// A sentence with its author, if that is not the template, and the rules that advise it.
+fn sentence(language: Language, sentence: &Sentence) -> String {
+    let zh = language == Language::Chinese;
+    let author = match sentence.author {
+        Author::Template => None,
+        Author::Model => Some(if zh { "语言模型" } else { "language model" }),
+        Author::Human => Some(if zh { "人工" } else { "person" }),
+    };
+    let marks = author.into_iter().chain(sentence.rules.iter().map(String::as_str));
+    let marks: String = marks.map(|mark| format!(" <span class=mark>{}</span>", escape(mark))).collect();
+    format!("{}{marks}", escape(&sentence.text))
 }
 
 fn measurements(report: &Report, zh: bool) -> String {
@@ -213,8 +240,12 @@ fn provenance(report: &Report, zh: bool) -> String {
         ("Foci", report.provenance.foci_version.clone()),
         (say("推理库", "runtime"), report.provenance.runtime.clone()),
     ];
-    let facts: String =
-        facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escape(value))).collect();
+    let writing = writing(&report.provenance.writing, zh);
+    let facts: String = facts
+        .iter()
+        .chain(&writing)
+        .map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escape(value)))
+        .collect();
     let heads = [say("模型", "model"), say("版本", "version"), "SHA-256", say("参数", "parameters")];
     let models = report.provenance.models.iter().map(|model| {
         // The hash has a column of its own.
@@ -223,6 +254,32 @@ fn provenance(report: &Report, zh: bool) -> String {
         cells(&[model.name.clone(), model.version.clone(), model.weights_sha256.clone(), parameters])
     });
     format!("<dl>{facts}</dl>{}", table(&heads, models))
+}
+
+/// Which language model was asked, and what became of its words; nothing where none was.
+fn writing(writing: &Writing, zh: bool) -> Vec<(&'static str, String)> {
+    let say = |chinese: &'static str, english: &'static str| if zh { chinese } else { english };
+    let known =
+        |parts: [&Option<String>; 3]| parts.into_iter().flatten().cloned().collect::<Vec<_>>().join(", ");
+    let mut facts = Vec::new();
+    let model = known([&writing.model, &writing.model_version, &writing.endpoint]);
+    if !model.is_empty() {
+        facts.push((say("语言模型", "language model"), model));
+    }
+    if let Some(failure) = &writing.failure {
+        facts.push((say("未得到回答", "no reply"), failure.clone()));
+    }
+    if let Some(judgement) = &writing.judgement {
+        let (accepted, rejected, rounds) = (judgement.accepted, judgement.rejected.len(), judgement.rounds);
+        let sum = if zh {
+            format!("采用 {accepted} 句，未采用 {rejected} 句，共 {rounds} 轮")
+        } else {
+            let plural = if rounds == 1 { "" } else { "s" };
+            format!("{accepted} sentences accepted, {rejected} rejected, {rounds} round{plural}")
+        };
+        facts.push((say("核对", "check"), sum));
+    }
+    facts
 }
 
 fn kind(kind: Kind, zh: bool) -> &'static str {
@@ -258,6 +315,9 @@ section { border-top: 1px solid var(--line); padding: 18px 0; }
 section h2 + ul + h2, section h2 + ol + h2 { margin-top: 18px; }
 .notice { background: var(--accent); color: #fff; padding: 8px 12px; border-radius: 6px; margin: 0 0 12px; }
 .words { padding-left: 22px; margin: 0; } .words li { margin: 3px 0; }
+.worklist { font-weight: 600; margin: 0 0 8px; } .by { font-size: 14px; opacity: .7; margin: 12px 0 0; }
+.mark { font-size: 12px; border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; white-space: nowrap; opacity: .8; }
+summary { font-size: 18px; font-weight: 700; cursor: pointer; } details p { margin: 8px 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; } th, td { padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); }
@@ -274,6 +334,23 @@ dt { opacity: .7; } dd { margin: 0; overflow-wrap: anywhere; }
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sentence_shows_who_wrote_it_and_which_rule_advises_it() {
+        let words = |author, rules: &[&str]| Sentence {
+            text: "a < b".to_owned(),
+            evidence: Vec::new(),
+            rules: rules.iter().map(|rule| (*rule).to_owned()).collect(),
+            author,
+        };
+        for (words, expected) in [
+            (words(Author::Template, &[]), "a &lt; b"),
+            (words(Author::Model, &[]), "a &lt; b <span class=mark>language model</span>"),
+            (words(Author::Template, &["rule.1"]), "a &lt; b <span class=mark>rule.1</span>"),
+        ] {
+            assert_eq!(sentence(Language::English, &words), expected);
+        }
+    }
 
     #[test]
     fn text_cannot_become_markup() {

@@ -1,13 +1,14 @@
 //! What the user tells of the patient, for the guideline: it decides whether and how it applies.
 
 use engine::guideline::{Guideline, Patient};
+use serde::{Deserialize, Serialize};
 
 /// The guideline to advise by, and what is known of the patient besides the images' header.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct History {
     /// Advise follow-up by this guideline
     #[arg(long, value_enum, value_name = "NAME")]
-    guideline: Option<Name>,
+    guideline: Option<GuidelineName>,
 
     /// Whether the patient's risk of lung cancer is high (smoking, family, emphysema, fibrosis)
     #[arg(long, value_enum, default_value_t = Known::Unknown)]
@@ -27,16 +28,19 @@ pub(crate) struct History {
 }
 
 /// A published guideline by the name that users write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Name {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+pub(crate) enum GuidelineName {
     /// Incidental nodules (Fleischner Society, 2017)
     #[value(name = "fleischner-2017")]
+    #[serde(rename = "fleischner-2017")]
     Fleischner2017,
     /// Screening (American College of Radiology, 2022)
     #[value(name = "lung-rads-2022")]
+    #[serde(rename = "lung-rads-2022")]
     LungRads2022,
     /// Screening in China (2024)
     #[value(name = "c-lung-rads")]
+    #[serde(rename = "c-lung-rads")]
     CLungRads,
 }
 
@@ -54,11 +58,7 @@ enum Known {
 impl History {
     /// The guideline that was asked for.
     pub(crate) fn guideline(self) -> Option<Guideline> {
-        self.guideline.map(|name| match name {
-            Name::Fleischner2017 => Guideline::Fleischner2017,
-            Name::LungRads2022 => Guideline::LungRads2022,
-            Name::CLungRads => Guideline::CLungRads,
-        })
+        self.guideline.map(Guideline::from)
     }
 
     /// What was told of the patient; sex and age are the header's.
@@ -70,6 +70,39 @@ impl History {
             known_cancer: self.known_cancer.answer(),
             immunosuppressed: self.immunosuppressed.answer(),
             screening: self.screening.answer(),
+        }
+    }
+}
+
+impl GuidelineName {
+    /// What is known of a patient whom a node's rule gives to this guideline: a rule that names a screening
+    /// guideline is about screening.
+    pub(crate) fn patient(self) -> Patient {
+        let screening = match self {
+            Self::Fleischner2017 => None,
+            Self::LungRads2022 | Self::CLungRads => Some(true),
+        };
+        Patient { screening, ..Patient::default() }
+    }
+}
+
+/// As it is written in the configuration.
+impl std::fmt::Display for GuidelineName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fleischner2017 => "fleischner-2017",
+            Self::LungRads2022 => "lung-rads-2022",
+            Self::CLungRads => "c-lung-rads",
+        })
+    }
+}
+
+impl From<GuidelineName> for Guideline {
+    fn from(name: GuidelineName) -> Self {
+        match name {
+            GuidelineName::Fleischner2017 => Self::Fleischner2017,
+            GuidelineName::LungRads2022 => Self::LungRads2022,
+            GuidelineName::CLungRads => Self::CLungRads,
         }
     }
 }

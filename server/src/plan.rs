@@ -153,6 +153,7 @@ fn outcome(config: &Config, found: &Unplanned, files: &[PathBuf]) -> Result<Outc
         task: Task {
             models: rule.models.clone(),
             language: rule.language,
+            guideline: rule.guideline,
             series: study.series.iter().map(|series| series.uid.to_string()).collect(),
             send_to: rule.send_to.clone(),
         },

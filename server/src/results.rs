@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use datasets::Matching;
 use dicom_io::Series;
 use dicom_io::object::{DateTime, ResultObject};
+use engine::narrative::Style;
 use engine::{Report, Step, Task, Tools};
 use kernels::Device;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,7 @@ pub(crate) fn write(
     reading: &dicom_io::Reading,
     report: &Report,
     truth: Option<&Matching>,
+    style: &Style,
     folder: &Path,
     watch: &Stopwatch,
 ) -> Result<Vec<Made>> {
@@ -85,7 +87,7 @@ pub(crate) fn write(
         made.push(keep(ResultKind::KeyImage, dicom, object)?);
     }
     write_text(&place("findings.json"), &(serde_json::to_string_pretty(report)? + "\n"))?;
-    write_text(&place("report.txt"), &report.narrative.text())?;
+    write_text(&place("report.txt"), &report.narrative.text_in(style))?;
     made.push(Made::file(ResultKind::Findings, "findings.json"));
     made.push(Made::file(ResultKind::Report, "report.txt"));
     let names: Vec<String> = made.iter().map(|made| made.name.clone()).collect();

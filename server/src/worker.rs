@@ -17,10 +17,12 @@ use std::time::Instant;
 use anyhow::Result;
 use dicom_io::{SkipReason, scan};
 use engine::Report;
+use engine::narrative::Style;
 use serde::{Deserialize, Serialize};
 
 use crate::analyze::{limit_threads, wanted};
 use crate::llm;
+use crate::patient::GuidelineName;
 use crate::progress::Show;
 use crate::results::{self, Made};
 use crate::session::{Session, Stopwatch};
@@ -45,6 +47,9 @@ pub(crate) struct Order {
     pub(crate) folder: PathBuf,
     /// The language model that writes; `None`: the template does.
     pub(crate) llm: Option<llm::Settings>,
+    /// How the text of the report is laid out.
+    #[serde(default)]
+    pub(crate) style: Style,
 }
 
 /// What a worker says of the study that it was given last.
@@ -190,12 +195,12 @@ fn analyze(
     }
     let because = |error: anyhow::Error| Failed::because(&error);
     let choice = engine::choose::choose(&study, &wanted).map_err(|error| because(error.into()))?;
-    // A node is told nothing of the patients' history, so it advises nothing.
+    // A node is told nothing of the patients' history but what the rule says.
     let task = engine::Task {
         wanted: &wanted,
         language: order.task.language.into(),
-        guideline: None,
-        patient: engine::guideline::Patient::default(),
+        guideline: order.task.guideline.map(Into::into),
+        patient: order.task.guideline.map(GuidelineName::patient).unwrap_or_default(),
         prior: None,
     };
     let (reading, mut report) =
@@ -210,7 +215,8 @@ fn analyze(
         None => None,
     };
     show("writing", 0, 1);
-    let mut results = results::write(&reading, &report, None, &order.folder, &watch).map_err(because)?;
+    let mut results =
+        results::write(&reading, &report, None, &order.style, &order.folder, &watch).map_err(because)?;
     let mut asked = Vec::new();
     if let Some(record) = record {
         results.push(record.write(&order.folder).map_err(because)?);

@@ -9,7 +9,7 @@ use engine::narrative::{Author, Sentence};
 use engine::report::{Examined, ModelRun, Provenance, SCHEMA_VERSION};
 use engine::track::{Alignment, Change, Compared, Resolved, Trend};
 use engine::write::{Judgement, Rejected, Writing};
-use engine::{Density, Kind, Language, Mask, Narrative, Organ, Report, Side, Site};
+use engine::{Density, Kind, Language, Mask, Narrative, Organ, Report, Side, Site, SolidPart};
 use serde_json::Value;
 
 use crate::made::finding;
@@ -37,6 +37,7 @@ fn full() -> Report {
         finding(2, Kind::LiverLesion, [4.0, 5.0, 6.0], 22.5, 1.0),
     ];
     findings[0].density = Some(Density::PartSolid);
+    findings[0].solid_part = Some(SolidPart { long_axis_mm: 4.5, short_axis_mm: 3.25 });
     findings[0].change = Some(Change {
         trend: Trend::Grown,
         prior_long_axis_mm: Some(10.1),
@@ -160,6 +161,7 @@ fn writing() -> Writing {
 fn bare() -> Report {
     let mut report = full();
     report.findings[0].density = None;
+    report.findings[0].solid_part = None;
     report.findings[0].change = None;
     report.findings[0].site.side = None;
     report.compared = None;

@@ -42,6 +42,7 @@ pub(crate) fn finding(
         sop_instance_uid: Uid::derived(&["slice", "4"]),
         tracking_uid: Uid::derived(&["lesion", &number.to_string()]),
         density: None,
+        solid_part: None,
         change: None,
         critical: false,
         mask: Mask { corner: [4, 1, 1], voxels: Array3::from_elem((1, 2, 2), true) },

@@ -128,7 +128,9 @@ fn gather(item: &Item, heading: Option<&Item>, sections: &mut Vec<Section>) {
     for child in &item.children {
         match (&child.value, &child.name) {
             (Value::Text(words), name) if child.relation == Relation::Contains && !words.is_empty() => {
-                let Some(code) = heading.and_then(|item| item.name.as_ref()).or(name.as_ref()) else { continue };
+                let Some(code) = heading.and_then(|item| item.name.as_ref()).or(name.as_ref()) else {
+                    continue;
+                };
                 let last = sections.len().checked_sub(1);
                 let same = own.filter(|own| Some(*own) == last && sections[*own].heading == *code);
                 let at = same.unwrap_or_else(|| {

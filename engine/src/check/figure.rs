@@ -148,6 +148,7 @@ pub(super) fn measures(label: Label, unit: Unit) -> bool {
         | Label::Longest
         | Label::Longest3d
         | Label::MeanDiameter
+        | Label::SolidPart
         | Label::Gap
         | Label::Pixel
         | Label::Unmeasured => matches!(unit, Unit::Millimetre | Unit::Centimetre),

@@ -489,6 +489,7 @@ pub(super) fn figure_wrong(
                     })
             };
             match figure.when {
+                _ if figure.label == Some(Label::SolidPart) => solid_part(figure, lesion, mode),
                 When::Prior => axes(measure::prior),
                 When::Change => axes(measure::now) || axes(measure::prior),
                 When::Open if figure.or_prior => axes(measure::now) || axes(measure::prior),
@@ -514,6 +515,15 @@ pub(super) fn figure_wrong(
         return wrong(Class::Hedge, format!("the number is exact; {}", measure::told(lesion)));
     }
     wrong(figure_class(figure, lesion, quantity, ground), measure::told(lesion))
+}
+
+/// Whether a product is the long and the short axis of the solid part.
+fn solid_part(figure: &Figure, lesion: &Lesion, mode: Mode) -> bool {
+    let is = |(value, (number, unit)): (&f64, &(super::tokens::Number, Unit))| {
+        Value::new(*value, Quantity::Length).is(*number, *unit, mode)
+    };
+    figure.numbers.len() == 2
+        && lesion.solid_part_mm.is_some_and(|part| part.iter().zip(&figure.numbers).all(is))
 }
 
 fn values(figure: &Figure, lesion: &Lesion, quantity: Quantity, ground: &Ground<'_>) -> Vec<Value> {
@@ -693,6 +703,7 @@ pub(super) fn gone(resolved: &Resolved) -> Lesion {
         side: resolved.site.side,
         lobe: None,
         density: None,
+        solid_part_mm: None,
         long_axis_mm: Some(resolved.prior_long_axis_mm),
         short_axis_mm: resolved.prior_short_axis_mm,
         max_diameter_3d_mm: None,

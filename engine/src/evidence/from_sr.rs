@@ -81,6 +81,7 @@ fn blank(number: usize) -> Lesion {
         side: None,
         lobe: None,
         density: None,
+        solid_part_mm: None,
         long_axis_mm: None,
         short_axis_mm: None,
         max_diameter_3d_mm: None,

@@ -7,8 +7,10 @@
 //! 5.5 to below 8.5 mm as measured, and the rows' upper bound 9 means "8 after rounding". Volumes of 100 and
 //! 250 mm3 stand beside 6 and 8 mm.
 //!
-//! Left out: part-solid nodules of 6 mm and more, single or among several, because what follows goes by their
-//! solid part, which is not measured; the comments on suspicious morphology, which nobody measures here.
+//! Of a solid part the longest diameter counts: Bankier et al., Radiology 2017;285:584-600. A part-solid nodule
+//! whose solid part is over 8 mm falls under recommendation 4, single or not.
+//!
+//! Left out: the comments on suspicious morphology, which nobody measures here.
 
 use super::table::{Row, Size};
 use super::{Action, Next, Risk};
@@ -18,6 +20,12 @@ const UNDER_6: Size = Size { from_mm: 0, below_mm: 6, volume_mm3: Some([0, 100])
 const FROM_6_TO_8: Size = Size { from_mm: 6, below_mm: 9, volume_mm3: Some([100, 251]) };
 const OVER_8: Size = Size { from_mm: 9, below_mm: Size::OPEN, volume_mm3: Some([251, Size::OPEN]) };
 const FROM_6: Size = Size { from_mm: 6, below_mm: Size::OPEN, volume_mm3: Some([100, Size::OPEN]) };
+
+/// Of solid parts no volumes are measured.
+const PART_UNDER_6: Size = Size { volume_mm3: None, ..UNDER_6 };
+const PART_6_TO_8: Size = Size { volume_mm3: None, ..FROM_6_TO_8 };
+const PART_TO_8: Size = Size { from_mm: 0, below_mm: 9, volume_mm3: None };
+const PART_OVER_8: Size = Size { volume_mm3: None, ..OVER_8 };
 
 const SUBSOLID: &[Density] = &[GroundGlass, PartSolid];
 
@@ -42,6 +50,7 @@ const fn solid(id: &'static str, several: bool, size: Size, risk: Option<Risk>, 
         several: Some(several),
         seen: None,
         size,
+        solid_part: None,
         risk,
         category: None,
         action: Action::NoFollowUp,
@@ -171,6 +180,46 @@ pub(super) const TABLE: &[Row] = &[
         )
     },
     Row {
+        densities: &[PartSolid],
+        solid_part: Some(PART_UNDER_6),
+        action: Action::Ct,
+        months: Some([3, 6]),
+        then: Some(Next { action: Action::Ct, months: Some([12, 60]), every_months: Some(12) }),
+        ..solid(
+            "fleischner-2017.part-solid.single.6-up.part-under-6",
+            false,
+            FROM_6,
+            None,
+            cite!("B, single, part solid, >= 6 mm, solid component < 6 mm"),
+        )
+    },
+    Row {
+        densities: &[PartSolid],
+        solid_part: Some(PART_6_TO_8),
+        action: Action::Ct,
+        months: Some([3, 6]),
+        ..solid(
+            "fleischner-2017.part-solid.single.6-up.part-6-8",
+            false,
+            FROM_6,
+            None,
+            cite!("B, single, part solid, >= 6 mm, solid component >= 6 mm"),
+        )
+    },
+    Row {
+        densities: &[PartSolid],
+        several: None,
+        solid_part: Some(PART_OVER_8),
+        action: Action::PetOrTissueOrResection,
+        ..solid(
+            "fleischner-2017.part-solid.6-up.part-over-8",
+            false,
+            FROM_6,
+            None,
+            cite!("B and recommendation 4, part solid, solid component > 8 mm"),
+        )
+    },
+    Row {
         densities: SUBSOLID,
         action: Action::Ct,
         months: Some([3, 6]),
@@ -189,6 +238,19 @@ pub(super) const TABLE: &[Row] = &[
         months: Some([3, 6]),
         ..solid(
             "fleischner-2017.ground-glass.multiple.6-up",
+            true,
+            FROM_6,
+            None,
+            cite!("B, multiple, >= 6 mm"),
+        )
+    },
+    Row {
+        densities: &[PartSolid],
+        solid_part: Some(PART_TO_8),
+        action: Action::Ct,
+        months: Some([3, 6]),
+        ..solid(
+            "fleischner-2017.part-solid.multiple.6-up.part-to-8",
             true,
             FROM_6,
             None,

@@ -1,6 +1,6 @@
 //! Which row of a table a nodule falls into, and which nodule guides.
 
-use super::table::{Row, Seen};
+use super::table::{Row, Seen, Size};
 use super::{Action, Advice, Advised, Guideline, Patient, Refusal, Risk, Why};
 use crate::evidence::{Lesion, What};
 use crate::finding::Density;
@@ -111,6 +111,15 @@ impl Guideline {
         }
     }
 
+    /// The size of a solid part in tenths of a millimetre, rounded as the guideline says: for Fleischner its
+    /// longest diameter, for the others the mean of both, which is what their volumes belong to.
+    fn part_tenths(self, [long_mm, short_mm]: [f64; 2]) -> Option<u32> {
+        match self {
+            Self::Fleischner2017 => self.mean_tenths(long_mm, long_mm),
+            Self::LungRads2022 | Self::CLungRads => self.mean_tenths(long_mm, short_mm),
+        }
+    }
+
     /// The mean of two axes in tenths of a millimetre, rounded as the guideline says.
     fn mean_tenths(self, long_mm: f64, short_mm: f64) -> Option<u32> {
         let sum = tenths(long_mm)? + tenths(short_mm)?;
@@ -126,6 +135,17 @@ struct Judge<'a> {
     guideline: Guideline,
     patient: &'a Patient,
     nodules: &'a [&'a Lesion],
+}
+
+/// What of a nodule's looks decides, besides its past.
+#[derive(Clone, Copy)]
+struct Looks {
+    density: Density,
+    size: Measured,
+    /// Of a part-solid nodule, tenths of a millimetre; `None` where it was not measured.
+    solid_part: Option<u32>,
+    /// Whether there are more like it.
+    several: bool,
 }
 
 /// A nodule's mean diameter in tenths of a millimetre, or its volume in mm3 where an axis is not known.
@@ -144,41 +164,41 @@ impl Judge<'_> {
             return Err(Why::Mass);
         }
         let density = nodule.density.ok_or(Why::DensityUnknown)?;
-        let size = self.size(nodule).ok_or(Why::SizeUnknown)?;
-        let several = self.several(density);
+        let looks = Looks {
+            density,
+            size: self.size(nodule).ok_or(Why::SizeUnknown)?,
+            solid_part: nodule.solid_part_mm.and_then(|axes| self.guideline.part_tenths(axes)),
+            several: self.several(density),
+        };
         match self.guideline {
             Guideline::Fleischner2017 | Guideline::CLungRads => {
                 self.first_seen(nodule.change.as_ref())?;
-                self.find(density, several, size, None)
+                self.find(looks, None)
             }
             // Of some rows the past does not matter.
-            Guideline::LungRads2022 => self.find(density, several, size, None).or_else(|_| {
+            Guideline::LungRads2022 => self.find(looks, None).or_else(|_| {
                 let Some(change) = &nodule.change else {
-                    return self.find(density, several, size, Some(Seen::Baseline));
+                    return self.find(looks, Some(Seen::Baseline));
                 };
                 match self.seen(nodule, change)? {
-                    Seen::Stable => self.stable(density, size, change),
-                    seen => self.find(density, several, size, Some(seen)),
+                    Seen::Stable => self.stable(looks, change),
+                    seen => self.find(looks, Some(seen)),
                 }
             }),
         }
     }
 
-    /// The rows for this density, size and past.
-    fn find(
-        &self,
-        density: Density,
-        several: bool,
-        size: Measured,
-        seen: Option<Seen>,
-    ) -> Result<Vec<&'static Row>, Why> {
+    /// The rows for a nodule that looks so and has this past.
+    fn find(&self, looks: Looks, seen: Option<Seen>) -> Result<Vec<&'static Row>, Why> {
         let risk = self.patient.high_risk.map(|high| if high { Risk::High } else { Risk::Low });
+        let part_fits = |size: Size| looks.solid_part.is_some_and(|tenths| size.holds_tenths(tenths));
         let fits = |row: &&Row| {
-            row.densities.contains(&density)
-                && row.several.is_none_or(|wanted| wanted == several)
+            row.densities.contains(&looks.density)
+                && row.several.is_none_or(|wanted| wanted == looks.several)
                 && row.seen == seen
                 && row.risk.is_none_or(|of| risk.is_none_or(|risk| risk == of))
-                && match size {
+                && row.solid_part.is_none_or(part_fits)
+                && match looks.size {
                     Measured::Tenths(tenths) => row.size.holds_tenths(tenths),
                     Measured::Volume(mm3) => row.size.holds_volume(mm3) == Some(true),
                 }
@@ -186,7 +206,7 @@ impl Judge<'_> {
         let rows: Vec<&'static Row> = self.guideline.table().iter().filter(fits).collect();
         match rows.is_empty() {
             false => Ok(rows),
-            true if density == Density::PartSolid => Err(Why::SolidPartUnknown),
+            true if looks.density == Density::PartSolid => Err(Why::SolidPartUnknown),
             true => Err(Why::NoRow),
         }
     }
@@ -242,16 +262,17 @@ impl Judge<'_> {
     ///
     /// A larger size class counts even without growth ("size thresholds", note 7). Otherwise the table steps
     /// down from the category at the prior, which is known only of the smallest.
-    fn stable(&self, density: Density, size: Measured, change: &Change) -> Result<Vec<&'static Row>, Why> {
-        if let Ok(rows) = self.find(density, false, size, Some(Seen::Stable)) {
+    fn stable(&self, looks: Looks, change: &Change) -> Result<Vec<&'static Row>, Why> {
+        if let Ok(rows) = self.find(looks, Some(Seen::Stable)) {
             return Ok(rows);
         }
-        let now = self.find(density, false, size, Some(Seen::Baseline))?;
+        let now = self.find(looks, Some(Seen::Baseline))?;
         let prior = change.prior_long_axis_mm.zip(change.prior_short_axis_mm);
         let prior = prior.and_then(|(long, short)| self.guideline.mean_tenths(long, short));
         let prior = Measured::Tenths(prior.ok_or(Why::PriorCategoryUnknown)?);
-        let then =
-            self.find(density, false, prior, Some(Seen::Baseline)).map_err(|_| Why::PriorCategoryUnknown)?;
+        // The solid part at the prior is not known.
+        let then = Looks { size: prior, solid_part: None, ..looks };
+        let then = self.find(then, Some(Seen::Baseline)).map_err(|_| Why::PriorCategoryUnknown)?;
         let is_small = |rows: &[&Row]| rows.iter().all(|row| row.category == Some("2"));
         let may_tell = urgency(&now) > urgency(&then) || (is_small(&now) && is_small(&then));
         if may_tell { Ok(now) } else { Err(Why::PriorCategoryUnknown) }
@@ -259,7 +280,7 @@ impl Judge<'_> {
 
     /// The most that a nodule may need which was refused because of `why`.
     fn at_most(&self, nodule: &Lesion, why: Why) -> u32 {
-        let with = |density| Lesion { density: Some(density), ..nodule.clone() };
+        let with = |density| Lesion { density: Some(density), solid_part_mm: None, ..nodule.clone() };
         match why {
             // What it needs was decided when it was first seen.
             Why::SeenBefore => 0,
@@ -278,6 +299,7 @@ fn urgency(rows: &[&Row]) -> u32 {
         Action::NoFollowUp => 0,
         Action::OptionalCt => 100,
         Action::CtPetOrTissue => 900,
+        Action::PetOrTissueOrResection => 950,
         Action::Referral => 1000,
         action => {
             let months = row.months.map_or(0, |[earliest, _]| u32::from(earliest));

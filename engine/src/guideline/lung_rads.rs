@@ -9,9 +9,9 @@
 //!
 //! Left out, because nobody measures here what they ask for: categories 0 and 1, calcified and fat-containing,
 //! juxtapleural, airway and cystic nodules, 4X, the modifier S, slow growth over several screenings (note 8),
-//! infectious appearance (note 10), part-solid nodules of 6 mm and more or growing (their solid part), and the
-//! step down of a stable category 3 or 4A nodule (the category at the prior). A growing ground-glass nodule of
-//! 30 mm and more has no row in the source.
+//! infectious appearance (note 10), part-solid nodules that grow (their solid part at the prior), and the step
+//! down of a stable category 3 or 4A nodule (the category at the prior). A growing ground-glass nodule of 30 mm
+//! and more has no row in the source.
 
 use super::Action;
 use super::table::{Row, Seen, Size};
@@ -25,6 +25,8 @@ const UNDER_8: Size = Size { from_mm: 0, below_mm: 8, volume_mm3: Some([0, 268])
 const FROM_8_BELOW_15: Size = Size { from_mm: 8, below_mm: 15, volume_mm3: Some([268, 1767]) };
 const FROM_8: Size = Size { from_mm: 8, below_mm: Size::OPEN, volume_mm3: Some([268, Size::OPEN]) };
 const FROM_15: Size = Size { from_mm: 15, below_mm: Size::OPEN, volume_mm3: Some([1767, Size::OPEN]) };
+const FROM_6: Size = Size { from_mm: 6, below_mm: Size::OPEN, volume_mm3: Some([113, Size::OPEN]) };
+const FROM_4: Size = Size { from_mm: 4, below_mm: Size::OPEN, volume_mm3: Some([34, Size::OPEN]) };
 const UNDER_30: Size = Size { from_mm: 0, below_mm: 30, volume_mm3: Some([0, 14_137]) };
 const FROM_30: Size = Size { from_mm: 30, below_mm: Size::OPEN, volume_mm3: Some([14_137, Size::OPEN]) };
 
@@ -51,6 +53,7 @@ const fn two(
         several: None,
         seen,
         size,
+        solid_part: None,
         risk: None,
         category: Some("2"),
         action: Action::LowDoseCt,
@@ -144,6 +147,56 @@ pub(super) const TABLE: &[Row] = &[
         UNDER_6,
         cite!("2, part solid, < 6 mm total mean diameter at baseline"),
     ),
+    Row {
+        solid_part: Some(UNDER_6),
+        ..three(
+            "lung-rads-2022.part-solid.baseline.6-up.part-under-6",
+            &[PartSolid],
+            Seen::Baseline,
+            FROM_6,
+            cite!("3, part solid, >= 6 mm with solid component < 6 mm at baseline"),
+        )
+    },
+    Row {
+        densities: &[PartSolid],
+        solid_part: Some(FROM_6_BELOW_8),
+        ..four_a(
+            "lung-rads-2022.part-solid.baseline.6-up.part-6-8",
+            Seen::Baseline,
+            FROM_6,
+            cite!("4A, part solid, >= 6 mm with solid component >= 6 to < 8 mm at baseline"),
+        )
+    },
+    Row {
+        densities: &[PartSolid],
+        solid_part: Some(FROM_8),
+        ..four_b(
+            "lung-rads-2022.part-solid.baseline.6-up.part-8-up",
+            Seen::Baseline,
+            FROM_6,
+            cite!("4B, part solid, solid component >= 8 mm at baseline"),
+        )
+    },
+    Row {
+        densities: &[PartSolid],
+        solid_part: Some(UNDER_4),
+        ..four_a(
+            "lung-rads-2022.part-solid.new.6-up.part-under-4",
+            Seen::New,
+            FROM_6,
+            cite!("4A, part solid, >= 6 mm with a new solid component < 4 mm"),
+        )
+    },
+    Row {
+        densities: &[PartSolid],
+        solid_part: Some(FROM_4),
+        ..four_b(
+            "lung-rads-2022.part-solid.new.6-up.part-4-up",
+            Seen::New,
+            FROM_6,
+            cite!("4B, part solid, new solid component >= 4 mm"),
+        )
+    },
     three(
         "lung-rads-2022.part-solid.new.under-6",
         &[PartSolid],

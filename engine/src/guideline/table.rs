@@ -16,6 +16,8 @@ pub struct Row {
     pub seen: Option<Seen>,
     /// Only for this size.
     pub size: Size,
+    /// Only for part-solid nodules with a solid part of this size; `None`: the solid part does not matter.
+    pub solid_part: Option<Size>,
     /// Only for this risk of lung cancer; `None`: for either.
     pub risk: Option<Risk>,
     /// The category that it gives.

@@ -44,6 +44,8 @@ impl Next {
             Chinese => {
                 let when = if rounds {
                     format!("{}和 {}", number_of_years(Chinese, from), number_of_years(Chinese, to))
+                } else if every == 12 {
+                    "每年".to_owned()
                 } else {
                     format!("每 {}", number_of_years(Chinese, every))
                 };
@@ -64,7 +66,8 @@ impl Next {
                 if rounds {
                     format!("; if unchanged, {ct} at {} and {} years", from / 12, to / 12)
                 } else {
-                    let (every, to) = (number_of_years(English, every), number_of_years(English, to));
+                    let to = number_of_years(English, to);
+                    let every = if every == 12 { "year".to_owned() } else { number_of_years(English, every) };
                     format!("; if it persists, then {ct} every {every} until {to}")
                 }
             }
@@ -225,6 +228,7 @@ fn step(language: Language, action: Action, months: Option<[u16; 2]>) -> String 
             Action::LowDoseCt => format!("建议{when}复查低剂量 CT"),
             Action::LowDoseCtMaybePet => format!("建议{when}复查低剂量 CT，可考虑 PET-CT 检查"),
             Action::CtPetOrTissue => format!("可考虑{when}复查 CT、行 PET-CT 检查或组织取样"),
+            Action::PetOrTissueOrResection => "建议行 PET-CT 检查、组织取样或手术切除".to_owned(),
             Action::Referral => "建议立即由专科医师评估，酌情行诊断性 CT、PET-CT 检查或组织取样".to_owned(),
         },
         English => match action {
@@ -236,6 +240,7 @@ fn step(language: Language, action: Action, months: Option<[u16; 2]>) -> String 
             Action::LowDoseCt => format!("low-dose CT{when}"),
             Action::LowDoseCtMaybePet => format!("low-dose CT{when}; PET-CT may be considered"),
             Action::CtPetOrTissue => format!("consider CT{when}, PET-CT or tissue sampling"),
+            Action::PetOrTissueOrResection => "PET-CT, tissue sampling or resection".to_owned(),
             Action::Referral => {
                 "assessment by a specialist now, with diagnostic CT, PET-CT or tissue sampling \
                                  as appropriate"

@@ -75,6 +75,7 @@ impl<'a> Pages<'a> {
 
     /// A thin line across the page.
     pub(super) fn rule(&mut self) {
+        self.y -= 4.0;
         let y = self.y;
         let content = &mut self.page().content;
         content.set_stroke_gray(0.75).set_line_width(0.6);
@@ -118,6 +119,7 @@ impl<'a> Pages<'a> {
     /// Pictures with a caption below each, two in a row.
     pub(super) fn pictures(&mut self, pictures: &[(&RgbImage, String)], caption: Style) {
         let gap = 14.0;
+        self.y -= 4.0;
         let width = (PAGE[0] - 2.0 * MARGIN - gap) / 2.0;
         for pair in pictures.chunks(2) {
             let height = |picture: &RgbImage| width * picture.height() as f32 / picture.width().max(1) as f32;
@@ -303,7 +305,8 @@ mod tests {
     fn no_line_is_wider_than_its_place_and_no_word_is_lost() {
         let pages = Pages::new(Typeface::Standard);
         let style = Style { size: 10.0, weight: Weight::Regular, grey: 0.0 };
-        let text = "A solid nodule of 8.4 x 6.9 mm, 1.2.826.0.1.3680043.8.498.1234567890123456789 in one word.";
+        let text =
+            "A solid nodule of 8.4 x 6.9 mm, 1.2.826.0.1.3680043.8.498.1234567890123456789 in one word.";
         for width in [40.0, 90.0, 400.0] {
             let lines = pages.wrap(text, style, width);
             assert!(lines.iter().all(|line| pages.measure(line, style) <= width), "{lines:?}");

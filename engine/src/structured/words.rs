@@ -57,6 +57,41 @@ pub fn text_report(
         })
         .collect();
 
+    let image = |at: usize| shown[at].as_ref().map(|(image, _)| image.clone());
+    let sections = sections(report, &image);
+    let mut evidence: Vec<Referenced> =
+        shown.into_iter().flatten().map(|(_, referenced)| referenced).collect();
+    // Two findings may share a slice.
+    evidence.sort_by(|a, b| a.sop_instance_uid.cmp(&b.sop_instance_uid));
+    evidence.dedup();
+    TextReport {
+        language: Some(language(report.narrative.language)),
+        title: codes::DIAGNOSTIC_IMAGING_REPORT,
+        procedure: Some(procedure(&report.modality, &report.examined)),
+        sections,
+        measured: measured.map(object),
+        evidence,
+    }
+}
+
+/// The words of `report` in place of those of `document`, which was made of the same findings.
+pub fn rewritten(report: &Report, document: &Document) -> TextReport {
+    let before = document.report.sections.iter().flat_map(|section| &section.sentences);
+    let shown: Vec<(&Uid, &SliceRef)> =
+        before.flat_map(|sentence| sentence.lesions.iter().zip(&sentence.images)).collect();
+    let image = |at: usize| {
+        let lesion = &report.findings[at].tracking_uid;
+        shown.iter().find(|(shown, _)| *shown == lesion).map(|(_, image)| (*image).clone())
+    };
+    TextReport {
+        language: Some(language(report.narrative.language)),
+        sections: sections(report, &image),
+        ..document.report.clone()
+    }
+}
+
+/// The sections that have words; `image` shows the finding at this place of the report.
+fn sections(report: &Report, image: &dyn Fn(usize) -> Option<SliceRef>) -> Vec<Section> {
     let narrative = &report.narrative;
     let sentence = |sentence: &Sentence| {
         let about = |number: &usize| report.findings.iter().position(|finding| finding.number == *number);
@@ -65,11 +100,7 @@ pub fn text_report(
             text: sentence.text.clone(),
             author: author(sentence.author, report),
             lesions: about.iter().map(|at| report.findings[*at].tracking_uid.clone()).collect(),
-            images: about
-                .iter()
-                .filter_map(|at| shown[*at].as_ref())
-                .map(|(image, _)| image.clone())
-                .collect(),
+            images: about.iter().filter_map(|at| image(*at)).collect(),
             rules: sentence.rules.clone(),
         }
     };
@@ -83,19 +114,7 @@ pub fn text_report(
         section(codes::IMPRESSIONS, &narrative.impression),
         section(codes::RECOMMENDATIONS, &narrative.recommendation),
     ];
-    let mut evidence: Vec<Referenced> =
-        shown.into_iter().flatten().map(|(_, referenced)| referenced).collect();
-    // Two findings may share a slice.
-    evidence.sort_by(|a, b| a.sop_instance_uid.cmp(&b.sop_instance_uid));
-    evidence.dedup();
-    TextReport {
-        language: Some(language(narrative.language)),
-        title: codes::DIAGNOSTIC_IMAGING_REPORT,
-        procedure: Some(procedure(&report.modality, &report.examined)),
-        sections: sections.into_iter().filter(|section| !section.sentences.is_empty()).collect(),
-        measured: measured.map(object),
-        evidence,
-    }
+    sections.into_iter().filter(|section| !section.sentences.is_empty()).collect()
 }
 
 /// The words of `document` as those of `report`, from which the document was made or amended.

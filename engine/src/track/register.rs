@@ -27,11 +27,17 @@ const MOST_SAMPLES: usize = 60_000;
 /// Starts along the body lie this far apart, mm.
 const START_STEP_MM: f64 = 8.0;
 
+/// So many at most: nobody is longer.
+const MOST_STARTS: usize = 600;
+
 /// How many of the starts are followed.
 const STARTS: usize = 6;
 
 /// At least this share of the smaller body must be in both.
 const LEAST_OVERLAP: f64 = 0.4;
+
+/// And at least this much, ml: some 60 mm of a trunk. Fewer slices fit in too many places.
+const LEAST_ML: f64 = 4000.0;
 
 /// Images of the same patient correlate by more than this when they lie right.
 const LEAST_CORRELATION: f64 = 0.85;
@@ -178,11 +184,11 @@ pub(super) fn register(
         let then = bodies_prior[at].len() as f64 * prior[at].voxel_mm3() / now[at].voxel_mm3();
         then.min(bodies_now[at].len() as f64)
     };
-    let at = |level: usize| Fit {
-        now: thinned(&bodies_now[level]),
-        prior: &prior[level],
-        least: LEAST_OVERLAP * smaller(level) * thinned(&bodies_now[level]).len() as f64
-            / bodies_now[level].len().max(1) as f64,
+    let at = |level: usize| {
+        let thin = thinned(&bodies_now[level]);
+        let share = thin.len() as f64 / bodies_now[level].len().max(1) as f64;
+        let least = f64::max(LEAST_OVERLAP * smaller(level), 1000.0 * LEAST_ML / now[level].voxel_mm3());
+        Fit { now: thin, prior: &prior[level], least: least * share }
     };
     let Some(starts) = starts(&at(coarsest), &bodies_prior[coarsest]) else {
         return Ok(Err(Refused::Overlap));
@@ -242,7 +248,7 @@ fn starts(fit: &Fit<'_>, prior: &[Sample]) -> Option<Vec<Way>> {
     let ((low, high), (prior_low, prior_high)) = (height(&fit.now), height(prior));
     let start = |to: [f64; 3]| Way { from, to, turn: rotation([0.0; 3]), stretch: [1.0; 3] };
     let (first, last) = (from[2] + prior_low - high, from[2] + prior_high - low);
-    let steps = ((last - first) / START_STEP_MM) as usize + 1;
+    let steps = (((last - first) / START_STEP_MM) as usize + 1).min(MOST_STARTS);
     let along = |n: usize| start([middle[0], middle[1], first + n as f64 * START_STEP_MM]);
     let tried: Vec<Option<f64>> = (0..steps).into_par_iter().map(|n| fit.correlation(&along(n))).collect();
     // A start is worth following if none beside it is better.

@@ -24,9 +24,9 @@ pub struct Attempt<'a> {
     request: &'a Request,
     facts: &'a Facts<'a>,
     evidence: &'a Evidence,
-    /// What the check has against the template alone; that is not the model's doing.
-    baseline: Vec<Fault>,
     candidates: Vec<Candidate>,
+    /// What the check says of the report that the accepted sentences make; `None` before the first reply.
+    verdict: Option<Verdict>,
     /// What is wrong with the report that the accepted sentences make.
     report: Vec<Fault>,
     /// Of each reply, what kept it from being read.
@@ -55,13 +55,12 @@ impl<'a> Attempt<'a> {
     /// Nothing has been read yet; to finish now means the template. `request` was made of `facts`, and `evidence`
     /// is what is known of the same examination.
     pub fn new(request: &'a Request, facts: &'a Facts<'a>, evidence: &'a Evidence) -> Self {
-        let template = Narrative::template(request.language, facts);
         Self {
             request,
             facts,
             evidence,
-            baseline: check::check(&template, evidence).faults,
             candidates: Vec::new(),
+            verdict: None,
             report: Vec::new(),
             rounds: Vec::new(),
             problems: Vec::new(),
@@ -160,25 +159,27 @@ impl<'a> Attempt<'a> {
     /// Rejects sentences until what is left passes.
     fn settle(&mut self) {
         loop {
-            let incomplete = self.incomplete();
-            if !incomplete.is_empty() {
-                self.reject(incomplete);
-                continue;
-            }
             let (narrative, places) = self.composed();
-            let Verdict { faults } = check::check(&narrative, self.evidence);
+            let verdict = check::check(&narrative, self.evidence);
             let (mut wrong, mut report) = (Vec::new(), Vec::new());
-            for fault in faults {
-                let index =
-                    places.iter().find(|(place, _)| Some(*place) == fault.place).map(|(_, index)| *index);
-                match index {
-                    Some(index) => wrong.push((index, fault)),
-                    None if self.baseline.iter().any(|known| same(known, &fault)) => {}
+            for fault in verdict.faults.iter().cloned() {
+                match places.iter().find(|(place, _)| Some(*place) == fault.place) {
+                    Some((_, index)) => wrong.push((*index, fault)),
                     None => report.push(fault),
                 }
             }
+            // What is wrong tells the model more than what is missing because of it.
             if wrong.is_empty() {
-                self.report = report;
+                wrong = self.incomplete();
+            }
+            if wrong.is_empty() {
+                if !report.is_empty() {
+                    // What the check has against the template alone is not the model's doing.
+                    let template = Narrative::template(self.request.language, self.facts);
+                    let known = check::check(&template, self.evidence).faults;
+                    report.retain(|fault| !known.iter().any(|known| same(known, fault)));
+                }
+                (self.report, self.verdict) = (report, Some(verdict));
                 return;
             }
             self.reject(wrong);
@@ -329,12 +330,14 @@ impl<'a> Attempt<'a> {
 
     /// The report: accepted sentences, and the template's for everything else. If the report as a whole is still at
     /// fault, all of it is the template's.
-    pub fn finish(self) -> Written {
-        let whole_template = !self.report.is_empty();
-        let narrative = if whole_template {
-            Narrative::template(self.request.language, self.facts)
-        } else {
-            self.composed().0
+    pub fn finish(mut self) -> Written {
+        let (narrative, verdict) = match self.verdict.take().filter(|_| self.report.is_empty()) {
+            Some(verdict) => (self.composed().0, verdict),
+            None => {
+                let template = Narrative::template(self.request.language, self.facts);
+                let verdict = check::check(&template, self.evidence);
+                (template, verdict)
+            }
         };
         let sections = [&narrative.findings, &narrative.impression];
         let accepted = sections.iter().flat_map(|s| s.iter()).filter(|s| s.author == Author::Model).count();
@@ -349,7 +352,7 @@ impl<'a> Attempt<'a> {
             rejected: rejected.collect(),
             problems: self.problems,
             whole_template: accepted == 0,
-            faults: check::check(&narrative, self.evidence).faults.into_iter().map(shortened).collect(),
+            faults: verdict.faults.into_iter().map(shortened).collect(),
             checker: env!("CARGO_PKG_VERSION").to_owned(),
         };
         Written { narrative, judgement }

@@ -76,6 +76,10 @@ fn every_setting_is_in_it() {
         "rule.when",
         "alert",
         "llm",
+        "report",
+        "report.headings",
+        "report.headings.en",
+        "report.headings.zh",
     ] {
         // What is not known is refused with the names of all that is.
         let head = if section.is_empty() { String::new() } else { format!("[{section}]\n") };

@@ -32,6 +32,17 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
     if let Some(llm) = &config.llm {
         faults.llm(llm, config);
     }
+    for (language, headings) in [("en", &config.report.headings.en), ("zh", &config.report.headings.zh)] {
+        let all = [&headings.findings, &headings.impression, &headings.recommendation];
+        for heading in all.into_iter().flatten() {
+            let is_line = !heading.trim().is_empty() && !heading.contains(char::is_control);
+            faults.unless(is_line && heading.len() <= 64, || {
+                format!(
+                    "report.headings.{language} holds {heading:?}: a heading is one line of at most 64 bytes"
+                )
+            });
+        }
+    }
     for (n, rule) in config.rule.iter().enumerate() {
         let path = called("rule", &rule.name, n);
         faults.rule(&path, rule, config);

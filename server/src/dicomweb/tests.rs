@@ -105,8 +105,13 @@ impl Scene {
     async fn made(&self, objects: &[ResultObject], key: &str) {
         let (store, now) = (&self.node.store, Time::now());
         let revision = 1 + self.node.store.made(Some(&self.study)).await.unwrap().len() as u32;
-        let task =
-            Task { models: Vec::new(), language: Language::English, series: Vec::new(), send_to: Vec::new() };
+        let task = Task {
+            models: Vec::new(),
+            language: Language::English,
+            guideline: None,
+            series: Vec::new(),
+            send_to: Vec::new(),
+        };
         let job = NewJob {
             study: self.study.clone(),
             revision,

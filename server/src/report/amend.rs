@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
+use dicom_io::Source;
 use dicom_io::Uid;
 use dicom_io::object::{DateTime, NewSeries, Origin};
 use dicom_io::sr::{Author, Document, Language as SrLanguage, Observer, Section, Sentence, Standing, codes};
-use dicom_io::Source;
 use engine::check::{Fault, check};
 use engine::guideline::Patient;
 use engine::structured::{equipment, words};
@@ -78,7 +78,10 @@ impl Amend {
             None => edit::set(&mut report, &self.set, &author)?,
         };
         ensure!(!changes.is_empty(), "nothing was changed");
-        ensure!(report.sections.iter().any(|section| section.heading != codes::ADDENDUM), "no words are left");
+        ensure!(
+            report.sections.iter().any(|section| section.heading != codes::ADDENDUM),
+            "no words are left"
+        );
 
         let changed = Document { report: report.clone(), ..last.document.clone() };
         let overruled = new_faults(chain.report.as_ref(), &last.source, &last.document, &changed);
@@ -109,7 +112,8 @@ impl Amend {
             verified: Vec::new(),
         };
         let series = NewSeries { number: SERIES, description: "Report, amended".to_owned() };
-        let object = report.to_object(&origin(&last.source, created, &equipment(VERSION)), &series, &standing);
+        let object =
+            report.to_object(&origin(&last.source, created, &equipment(VERSION)), &series, &standing);
         trail.sop_instance_uid = object.sop_instance_uid().clone();
         for fault in &trail.overruled {
             eprintln!("warning: {}", trail::words(fault));

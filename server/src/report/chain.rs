@@ -93,14 +93,20 @@ fn in_order(found: Vec<Version>) -> Result<Vec<Version>> {
     ensure!(!found.is_empty(), "no report of words lies here: `foci analyze` writes one");
     let uid = |version: &Version| version.document.itself.sop_instance_uid.clone();
     let first = found.iter().filter(|version| version.document.predecessors.is_empty()).count();
-    ensure!(first == 1, "{first} reports take the place of no other, where one chain of versions begins with one");
+    ensure!(
+        first == 1,
+        "{first} reports take the place of no other, where one chain of versions begins with one"
+    );
     let mut after: HashMap<Option<Uid>, Version> = HashMap::new();
     for version in found {
         let before = version.document.predecessors.first().map(|before| before.sop_instance_uid.clone());
         let this = uid(&version);
         if let Some(other) = after.insert(before.clone(), version) {
             let before = before.map_or_else(String::new, |uid| uid.to_string());
-            bail!("two versions, {} and {this}, take the place of {before}: name the file that holds", uid(&other));
+            bail!(
+                "two versions, {} and {this}, take the place of {before}: name the file that holds",
+                uid(&other)
+            );
         }
     }
     let mut versions: Vec<Version> = Vec::new();

@@ -132,7 +132,11 @@ mod tests {
     #[test]
     fn english_is_compared_by_word_and_a_number_is_one_word() {
         check("Nodule of 8.4 mm.", "Nodule of 9.4 mm.", "Nodule of [-8.4-]{+9.4+} mm.");
-        check("a well-defined nodule", "an ill-defined nodule", "[-a-]{+an+} [-well-defined-]{+ill-defined+} nodule");
+        check(
+            "a well-defined nodule",
+            "an ill-defined nodule",
+            "[-a-]{+an+} [-well-defined-]{+ill-defined+} nodule",
+        );
         check("Right lung.", "Right lung, apex.", "Right lung{+, apex+}.");
     }
 

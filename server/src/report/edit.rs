@@ -154,8 +154,12 @@ fn texts(report: &TextReport, section: Section) -> Vec<String> {
 /// Makes the section of `report` what `lines` say.
 fn apply(report: &mut TextReport, section: Section, lines: Vec<Line>, author: &Author) -> Vec<Change> {
     let ours = |known: &dicom_io::sr::Section| section_of(&known.heading) == Some(section);
-    let old: Vec<Sentence> =
-        report.sections.iter().filter(|known| ours(known)).flat_map(|known| known.sentences.clone()).collect();
+    let old: Vec<Sentence> = report
+        .sections
+        .iter()
+        .filter(|known| ours(known))
+        .flat_map(|known| known.sentences.clone())
+        .collect();
     let mut changes = Vec::new();
     let mut new = Vec::new();
     let mut left: Vec<bool> = vec![true; old.len()];
@@ -235,7 +239,8 @@ mod tests {
         let lines: Vec<String> = changes.iter().map(|change| change.line(Language::English)).collect();
         assert_eq!(lines, expected);
         assert_eq!(texts(&words, Section::Findings), after);
-        let by_person = words.sections.iter().flat_map(|s| &s.sentences).filter(|s| s.author.is_some()).count();
+        let by_person =
+            words.sections.iter().flat_map(|s| &s.sentences).filter(|s| s.author.is_some()).count();
         assert_eq!(by_person, changes.iter().filter(|change| change.after.is_some()).count());
     }
 

@@ -45,7 +45,8 @@ impl History {
             let uid = &document.itself.sop_instance_uid;
             writeln!(out, "{number}\t{file}\t{uid}\t{when}\t{what}\t{by}")?;
             if what == "amended" {
-                let changes = document.report.sections.iter().rfind(|section| section.heading == codes::ADDENDUM);
+                let changes =
+                    document.report.sections.iter().rfind(|section| section.heading == codes::ADDENDUM);
                 for line in changes.iter().flat_map(|section| &section.sentences) {
                     writeln!(out, "\t{}", line.text)?;
                 }
@@ -54,7 +55,8 @@ impl History {
         for pair in chain.versions.windows(2) {
             let trail = fs::read_to_string(pair[1].file.with_extension("json"));
             let trail = trail.context("the trail of a version is missing")?;
-            let trail: Before = serde_json::from_str(&trail).context("the trail of a version cannot be understood")?;
+            let trail: Before =
+                serde_json::from_str(&trail).context("the trail of a version cannot be understood")?;
             let found = sha256(&fs::read(&pair[0].file).context("a version cannot be read")?);
             ensure!(
                 found == trail.predecessor_sha256,

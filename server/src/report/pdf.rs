@@ -16,6 +16,7 @@ use models::{Cache, Font};
 
 use super::amend::{VERSION, origin};
 use super::chain::Chain;
+use super::trail::spoken;
 use crate::output::write_file;
 use crate::progress::Bar;
 use crate::results::now;
@@ -49,12 +50,13 @@ impl Pdf {
         let Some(report) = &chain.report else { bail!("there is no findings.json beside the report") };
         let last = chain.last();
         let narrative = words::narrative(&last.document, report);
-        let addenda = last.document.report.sections.iter().filter(|section| section.heading == codes::ADDENDUM);
+        let addenda =
+            last.document.report.sections.iter().filter(|section| section.heading == codes::ADDENDUM);
         let changes: Vec<String> =
             addenda.flat_map(|section| &section.sentences).map(|sentence| sentence.text.clone()).collect();
         let signed = last.document.verified.iter();
         let signatures: Vec<String> =
-            signed.map(|one| format!("{}, {}, {}", one.name, one.organization, one.at)).collect();
+            signed.map(|one| format!("{}, {}, {}", spoken(&one.name), one.organization, one.at)).collect();
         let key_images = key_images(&self.results, report)?;
         let created = now();
         let printed = created.to_string();

@@ -66,7 +66,8 @@ impl Sign {
         };
         let series = NewSeries { number: SERIES, description: "Report, signed".to_owned() };
         let equipment = equipment(VERSION);
-        let object = last.document.report.to_object(&origin(&last.source, at, &equipment), &series, &standing);
+        let object =
+            last.document.report.to_object(&origin(&last.source, at, &equipment), &series, &standing);
         let trail = Trail {
             schema_version: SCHEMA_VERSION,
             sop_instance_uid: object.sop_instance_uid().clone(),

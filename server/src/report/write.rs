@@ -5,23 +5,32 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use dicom_io::Source;
+use dicom_io::object::NewSeries;
+use dicom_io::sr::{Document, Standing};
 use engine::Report;
 use engine::guideline::Patient;
 use engine::report::SCHEMA_VERSION;
+use engine::structured::equipment;
+use engine::structured::words::rewritten;
 
+use super::amend::{SERIES, VERSION, origin};
 use crate::analyze::Lang;
 use crate::llm::Arguments;
 use crate::output::OutputFolder;
-use crate::results::write_text;
+use crate::results::{now, write_text};
 use crate::words::{self, Writer};
+
+/// The words as a DICOM object.
+const NARRATIVE: &str = "narrative.dcm";
 
 /// Write the words of an analysed study anew
 ///
 /// Reads what `foci analyze` found and measured, and writes a new report of it into a new folder: by a language model
 /// (--llm-url) or by the template, in this language or that. Nothing is analysed again, nothing overwritten.
 ///
-/// Writes findings.json, report.txt, and llm.json where a model was asked: what it was told and what it answered.
-/// Prints the folder.
+/// Writes findings.json, report.txt, narrative.dcm (DICOM SR, if RESULTS has one) and, where a model was asked,
+/// llm.json: what it was told and what it answered. Prints the folder.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Write {
     /// The folder of results that `foci analyze` wrote
@@ -48,12 +57,24 @@ impl Write {
         let mut report = read(&results)?;
         let place = self.output.unwrap_or_else(|| free_name(&results));
         let folder = OutputFolder::create(&place)?;
+        // Of another program's folder, or of an analysis before there was one.
+        let document = Document::open(&results.join(NARRATIVE)).ok();
         let language = self.lang.map_or(report.narrative.language, Into::into);
         words::by_template(&mut report, language);
-        let record = writer.and_then(|writer| writer.write(&mut report, Patient::default(), None));
+        let source = document.as_ref().map(|(_, source)| source);
+        let patient = source.map_or_else(Patient::default, |source| Patient::default().completed(source));
+        let contrast = source.and_then(Source::contrast);
+        let record = writer.and_then(|writer| writer.write(&mut report, patient, contrast));
 
         write_text(&folder.path().join("findings.json"), &(serde_json::to_string_pretty(&report)? + "\n"))?;
         write_text(&folder.path().join("report.txt"), &report.narrative.text())?;
+        if let Some((document, source)) = &document {
+            let series = NewSeries { number: SERIES, description: "Report, written anew".to_owned() };
+            let equipment = equipment(VERSION);
+            let words = rewritten(&report, document);
+            let object = words.to_object(&origin(source, now(), &equipment), &series, &Standing::default());
+            object.write(&folder.path().join(NARRATIVE))?;
+        }
         if let Some(record) = record {
             record.write(folder.path())?;
         }

@@ -13,6 +13,7 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::{Store, Time, note, uid};
 use crate::config::{Lane, Language};
+use crate::patient::GuidelineName;
 use crate::results::{ObjectUids, ResultKind};
 
 /// However often a job has failed, the wait before its next try is no longer than this.
@@ -24,6 +25,9 @@ pub(crate) struct Task {
     /// Names of models.
     pub(crate) models: Vec<String>,
     pub(crate) language: Language,
+    /// The guideline to advise by.
+    #[serde(default)]
+    pub(crate) guideline: Option<GuidelineName>,
     /// The series to which the rule applies: the best of these is read.
     pub(crate) series: Vec<String>,
     /// Names of peers and DICOMweb servers.

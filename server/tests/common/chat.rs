@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use engine::narrative::Sentence;
 use engine::{Narrative, Report};
 use serde_json::{Value, json};
 
@@ -173,14 +174,15 @@ pub(crate) fn said(content: &Value, more: Value, finish: &str) -> Vec<Act> {
     vec![Act::Send(whole(200, &json!({ "model": "mock-1", "choices": [choice], "usage": usage })))]
 }
 
-/// What a model says that makes no mistake: every sentence of the template that it is asked for.
+/// What a model says that makes no mistake: the template's sentence about each finding, and the summaries.
 pub(crate) fn truth(report: &Report) -> String {
     let template = Narrative::template(report.narrative.language, &report.facts());
-    let of = |section: &str, sentences: &[engine::narrative::Sentence], most: usize| {
-        let about = sentences.iter().filter(move |sentence| (1..=most).contains(&sentence.evidence.len()));
-        about
-            .map(|s| json!({ "section": section, "findings": s.evidence, "text": s.text }))
-            .collect::<Vec<_>>()
+    let of = |section: &str, sentences: &[Sentence], most: usize| {
+        // How many there are, the template says in the findings whoever writes.
+        let is_asked = |s: &&Sentence| (1..=most).contains(&s.evidence.len()) && s.text.contains(" mm");
+        let told = sentences.iter().filter(is_asked);
+        let told = told.map(|s| json!({ "section": section, "findings": s.evidence, "text": s.text }));
+        told.collect::<Vec<_>>()
     };
     let all = [of("findings", &template.findings, 1), of("impression", &template.impression, 99)].concat();
     json!({ "sentences": all }).to_string()

@@ -177,7 +177,7 @@ pub(super) const WORDS: &[(&[Meaning], &str)] = &[
     ),
     (
         &[Meaning::Label(Label::Unmeasured)],
-        "横径 前后径 上下径 左右径 头足径 纵径 高度 宽度 深度 周长 面积 截面积 层厚 扫描层厚 重建层厚 厚度 壁厚 实性成分 实性部分 实性成分大小 重量 质量 长度 半径 距 距离 距胸膜",
+        "横径 前后径 上下径 左右径 头足径 纵径 高度 宽度 深度 周长 面积 截面积 层厚 扫描层厚 重建层厚 厚度 壁厚 重量 质量 长度 半径 距 距离 距胸膜",
     ),
     (&[Meaning::Label(Label::Reference)], "编号 病灶编号 结节编号 序号 编号为 病灶号 no. 病灶序号 结节序号"),
     (&[Meaning::Unit(Unit::Millimetre)], "毫米"),

@@ -155,6 +155,10 @@ pub(super) const WORDS: &[(&[Meaning], &str)] = &[
         "3d diameter, maximum 3d diameter, three dimensional diameter, longest 3d diameter, maximal 3d diameter, largest 3d diameter, 3d maximum diameter, maximum three dimensional diameter, largest three dimensional diameter, longest three dimensional diameter, in 3d, 3d longest diameter, in any direction, longest diameter in any direction",
     ),
     (
+        &[Meaning::Label(Label::SolidPart)],
+        "solid component, solid part, solid portion, its solid part, the solid part, its solid component, solid core, long axis of the solid part, size of the solid part",
+    ),
+    (
         &[Meaning::Label(Label::MeanDiameter)],
         "mean diameter, average diameter, mean of long and short axis, average of long and short axis, mean axial diameter, mean of the long and short axes, mean of long and short axes, average of the long and short axes",
     ),
@@ -214,7 +218,7 @@ pub(super) const WORDS: &[(&[Meaning], &str)] = &[
     ),
     (
         &[Meaning::Label(Label::Unmeasured)],
-        "transverse diameter, anteroposterior diameter, craniocaudal diameter, transverse, anteroposterior, ap diameter, craniocaudal, cranio caudal, height, width, depth, circumference, area, slice thickness, thickness, thick, wall thickness, solid component, solid part, solid portion, weight, length, radius, distance, distance to, ap, cc diameter, sagittal diameter, coronal diameter, perimeter",
+        "transverse diameter, anteroposterior diameter, craniocaudal diameter, transverse, anteroposterior, ap diameter, craniocaudal, cranio caudal, height, width, depth, circumference, area, slice thickness, thickness, thick, wall thickness, weight, length, radius, distance, distance to, ap, cc diameter, sagittal diameter, coronal diameter, perimeter",
     ),
     (
         &[Meaning::Label(Label::Reference)],

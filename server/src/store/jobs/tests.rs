@@ -64,6 +64,7 @@ fn new_job(study: &str, revision: u32, lane: Lane) -> NewJob {
         task: Task {
             models: vec!["lung-nodule".to_owned()],
             language: Language::English,
+            guideline: None,
             series: vec!["1.2.9".to_owned()],
             // One of them twice: it is sent there once.
             send_to: ["pacs", "archive", "pacs"].map(str::to_owned).to_vec(),
