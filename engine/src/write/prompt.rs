@@ -25,7 +25,7 @@ pub(super) fn request(language: Language, facts: &Facts<'_>) -> Option<Request> 
         user += &format!("\n{}", conclusion(language, topic));
     }
     user += phrase::either(language, "\n输出格式：\n", "\nFormat:\n");
-    user += &example(language, facts, first, concluded.first().copied());
+    user += &example(language, facts, first);
     Some(Request {
         language,
         system: phrase::either(language, SYSTEM_CHINESE, SYSTEM_ENGLISH).to_owned(),
@@ -109,51 +109,23 @@ fn phrases(language: Language, facts: &Facts<'_>, finding: &Finding) -> String {
     lines.join("\n") + "\n"
 }
 
-/// What may be said of one group of findings together.
+/// What may be said of one group of findings together, as a whole sentence: counting is hard for small models.
 fn conclusion(language: Language, topic: &Topic<'_>) -> String {
     let numbers: Vec<String> = topic.findings.iter().map(|finding| finding.number.to_string()).collect();
-    let numbers = numbers.join(", ");
-    let what = phrase::lesion_of_organ(language, topic.kind);
-    let count = phrase::counted(language, what, topic.findings.len());
-    let sides = phrase::sides(language, &topic.findings);
-    let largest = topic.largest().expect("a topic of the prompt has findings");
-    let m = &largest.measurements;
-    let (long, short) = (rounded::millimetres(m.long_axis_mm), rounded::millimetres(m.short_axis_mm));
-    let number = largest.number;
-    match (language, topic.findings.len()) {
-        (Chinese, 1) => {
-            format!("总结（findings 为 [{numbers}]）\n- {count}{sides}\n- 长径 {long} mm，短径 {short} mm\n")
-        }
-        (Chinese, _) => format!(
-            "总结（findings 为 [{numbers}]）\n- {count}{sides}\n- 最大者为病灶 {number}，长径 {long} mm，短径 {short} mm\n"
-        ),
-        (English, 1) => format!(
-            "Summary (findings is [{numbers}])\n- {count}{sides}\n- long axis {long} mm, short axis {short} mm\n"
-        ),
-        (English, _) => format!(
-            "Summary (findings is [{numbers}])\n- {count}{sides}\n- the largest is finding {number}, long axis {long} mm, short axis {short} mm\n"
-        ),
-    }
+    let (numbers, sentence) = (numbers.join(", "), concluded_as(language, topic));
+    phrase::either(
+        language,
+        format!("总结（section 为 impression，findings 为 [{numbers}]）\n{sentence}\n"),
+        format!("Summary (section impression, findings [{numbers}])\n{sentence}\n"),
+    )
 }
 
 /// A reply as it may begin, made of the first finding's own phrases: an example with other numbers, or words
 /// around it, get copied.
-fn example(
-    language: Language,
-    facts: &Facts<'_>,
-    finding: &Finding,
-    concluded: Option<&Topic<'_>>,
-) -> String {
-    let mut sentences = vec![json!({
-        "section": "findings",
-        "findings": [finding.number],
-        "text": described_as(language, facts, finding),
-    })];
-    sentences.extend(concluded.map(|topic| {
-        let numbers: Vec<usize> = topic.findings.iter().map(|finding| finding.number).collect();
-        json!({ "section": "impression", "findings": numbers, "text": concluded_as(language, topic) })
-    }));
-    json!({ "sentences": sentences }).to_string() + "\n"
+fn example(language: Language, facts: &Facts<'_>, finding: &Finding) -> String {
+    let text = described_as(language, facts, finding);
+    let sentence = json!({ "section": "findings", "findings": [finding.number], "text": text });
+    json!({ "sentences": [sentence] }).to_string() + "\n"
 }
 
 /// A sentence on one finding.
