@@ -7,7 +7,7 @@ use engine::Language;
 use serde_json::{Value, json};
 
 use crate::common::chat::{Act, Chat, event, stream_head, streamed, truth, whole, with_headers};
-use crate::common::node::wait_for;
+use crate::common::node::{config, wait_for};
 use crate::common::{Scene, foci};
 use crate::{command, results, write};
 
@@ -208,4 +208,41 @@ fn an_interrupt_closes_the_connection_and_leaves_nothing_that_looks_like_a_resul
     assert!(!child.wait().unwrap().success());
     wait_for("the server hears of it", || chat.requests()[0].hung_up.then_some(()));
     assert!(!scene.path("new").exists());
+}
+
+#[test]
+fn check_says_whether_the_server_has_the_model_and_what_makes_no_sense() {
+    let scene = Scene::new();
+    let chat = Chat::start(|_, _| Vec::new());
+    let check = |llm: &str| {
+        let text = format!("dicom.listen = \"off\"\nhttp.listen = \"127.0.0.1:0\"\n[llm]\n{llm}");
+        let output = foci(&scene).args(["check", "--config"]).arg(config(&scene, &text)).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let says = |llm: &str, line: &str| {
+        let said = check(llm);
+        let found =
+            said.lines().any(|said| said.split_whitespace().collect::<Vec<_>>().join(" ").contains(line));
+        assert!(found, "{line}: {said}");
+    };
+    let here = format!("url = \"{}\"\n", chat.url());
+    says(&(here.clone() + "model = \"m\""), "ok llm it answers, and has m");
+    says(&(here.clone() + "model = \"deepseek\""), "wrong llm it has no model \"deepseek\"; it has m, other");
+    says(&(here.clone() + "model = \"m\"\nkey_file = \"none\""), "wrong llm the token file");
+    says("url = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"", "note llm the model's server cannot be reached");
+    assert!(chat.requests().is_empty(), "nothing is asked of a model");
+
+    says(&here, "wrong configuration llm.model is missing");
+    says(
+        "url = \"http://10.0.0.7/v1\"\nmodel = \"m\"",
+        "llm.url \"http://10.0.0.7/v1\" is on another machine",
+    );
+    says("url = \"https://a/v1/chat/completions\"\nmodel = \"m\"", "leave /chat/completions away");
+    says(
+        &(here.clone() + "model = \"m\"\nkind = \"gpt\""),
+        "\"gpt\" is none of deepseek, vllm, sglang, llama.cpp",
+    );
+    says(&(here.clone() + "model = \"m\"\ntemperature = 3"), "llm.temperature is 3");
+    says(&(here.clone() + "model = \"m\"\ntotal_s = 30"), "shorter than llm.connect_s or llm.first_token_s");
+    says(&(here + "model = \"m\"\ntotal_s = 3000"), "analysis.deadline_s, 1800, must leave time");
 }
