@@ -63,7 +63,7 @@ impl Printout<'_> {
         let sentences = [&narrative.findings, &narrative.impression, &narrative.recommendation];
         sentences.into_iter().flatten().for_each(|sentence| take(&sentence.text));
         self.changes.iter().chain(self.signatures).for_each(|text| take(text));
-        for text in [self.title(), narrative.language.disclaimer(), &self.written(), &self.examination()] {
+        for text in [self.title(), self.notice(), &self.written(), &self.examination()] {
             take(text);
         }
         self.provenance().iter().for_each(|text| take(text));
@@ -76,7 +76,7 @@ impl Printout<'_> {
         let mut pages = Pages::new(letters);
 
         pages.paragraph("", self.title(), Style { size: 17.0, weight: Weight::Bold, grey: 0.0 });
-        pages.paragraph("", narrative.language.disclaimer(), small);
+        pages.paragraph("", self.notice(), small);
         pages.space(6.0);
         pages.rule();
         pages.paragraph("", &self.examination(), small);
@@ -132,7 +132,7 @@ impl Printout<'_> {
             Language::Chinese => format!("第 {page} 页，共 {count} 页"),
             Language::English => format!("Page {page} of {count}"),
         };
-        pages.finish(self.title(), narrative.language.disclaimer(), number)
+        pages.finish(self.title(), self.notice(), number)
     }
 
     fn measurements(&self, pages: &mut Pages<'_>) {
@@ -181,6 +181,17 @@ impl Printout<'_> {
             Language::Chinese => format!("{modality}，{slices} 层；打印时间：{}", self.printed),
             Language::English => format!("{modality}, {slices} slices; printed {}", self.printed),
         }
+    }
+
+    /// What the pages may not be used for. That nobody has checked them is true only of some.
+    fn notice(&self) -> &str {
+        if self.signatures.is_empty() {
+            return self.narrative.language.disclaimer();
+        }
+        self.say(
+            "由科研软件生成，非医疗器械，不得用于临床诊断。",
+            "Made with research software: not a medical device, not for diagnosis.",
+        )
     }
 
     /// Whether anybody has signed.

@@ -15,6 +15,7 @@ use ndarray::ArrayView3;
 
 use crate::finding::{Finding, Kind, Organ, Side};
 use crate::report::{Examined, Report};
+use crate::track::Trend;
 
 /// Series Numbers of what is made here, high enough to stand behind the scanner's own.
 const SEGMENTATION_SERIES: u32 = 9001;
@@ -102,7 +103,12 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
             algorithm: algorithm(&finding.model),
             planar: Some(planar(finding)),
             volumetric: Some(volumetric(finding, segment, &report.modality)),
-            comment: None,
+            qualities: finding
+                .change
+                .iter()
+                .map(|change| (codes::DIFFERENCE_IN_SIZE, trend(change.trend)))
+                .collect(),
+            comment: Some(report.narrative.language.describe(finding)),
         })
         .collect();
     let absent: Vec<_> = report
@@ -124,6 +130,7 @@ pub fn objects(reading: &Reading, report: &Report, key_images: &[RgbImage], crea
             segmentation: segmentation.as_ref(),
             findings,
             absent,
+            recommendations: recommendations(report),
         }
         .to_object(&context)
     });
@@ -206,6 +213,21 @@ fn volumetric(finding: &Finding, segment: u16, modality: &str) -> Volumetric {
 /// Rounded as a reader should see it; nothing here is exact to more.
 fn tenth(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
+}
+
+fn trend(trend: Trend) -> Code {
+    match trend {
+        Trend::New => codes::NEW,
+        Trend::Grown => codes::INCREASE_IN_SIZE,
+        Trend::Shrunk => codes::DECREASE_IN_SIZE,
+        Trend::Unchanged => codes::NO_SIGNIFICANT_CHANGE,
+    }
+}
+
+/// What the guideline advises, with the names of its rules.
+fn recommendations(report: &Report) -> Vec<String> {
+    let advised = report.narrative.recommendation.iter().filter(|sentence| !sentence.rules.is_empty());
+    advised.map(|sentence| format!("{} [{}]", sentence.text, sentence.rules.join(", "))).collect()
 }
 
 fn code(kind: Kind) -> Code {

@@ -3,12 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use dicom_io::{Lps, Uid};
 use engine::Density::{self, GroundGlass, PartSolid, Solid};
-use engine::evidence::{Lesion, What};
+use engine::check::{Fault, Section, check};
+use engine::evidence::{Evidence, Lesion, What};
 use engine::guideline::Guideline::{CLungRads, Fleischner2017, LungRads2022};
 use engine::guideline::{Advised, Guideline, Patient, Risk, Why, advise};
+use engine::narrative::Facts;
+use engine::report::Examined;
 use engine::track::{Change, Trend};
-use engine::{Language, Organ};
+use engine::{Finding, Kind, Language, Mask, Measurements, Narrative, Organ, Side, Site};
 
 /// A nodule with these axes.
 fn nodule(number: usize, density: Density, long: f64, short: f64) -> Lesion {
@@ -610,4 +614,85 @@ fn ages_are_in_no_report() {
     assert!(!json.contains("29") && json.contains("\"age\""), "{json}");
     let again: Advised = serde_json::from_str(&json).unwrap();
     assert_eq!(again, advised);
+}
+
+/// A finding of the report that this nodule is a part of.
+fn finding(lesion: &Lesion) -> Finding {
+    let (long_axis_mm, short_axis_mm) = (lesion.long_axis_mm.unwrap(), lesion.short_axis_mm.unwrap());
+    Finding {
+        number: lesion.number,
+        kind: Kind::LungNodule,
+        site: Site { organ: Organ::Lung, side: Some(Side::Left) },
+        measurements: Measurements {
+            centre_lps_mm: Lps::new(1.0, 2.0, 3.0),
+            long_axis_mm,
+            short_axis_mm,
+            max_diameter_3d_mm: long_axis_mm,
+            volume_mm3: 321.0,
+            voxels: 100,
+            mean_hu: -12.0,
+            min_hu: -120.0,
+            max_hu: 60.0,
+            sd_hu: 20.0,
+            slice: 41,
+            long_axis_ij: [[0.0; 2]; 2],
+            short_axis_ij: [[0.0; 2]; 2],
+            outline_ij: Vec::new(),
+        },
+        density: lesion.density,
+        solid_part: None,
+        change: lesion.change.clone(),
+        confidence: 0.9,
+        model: "made-up".to_owned(),
+        sop_instance_uid: Uid::derived(&["slice"]),
+        tracking_uid: Uid::derived(&["lesion"]),
+        critical: false,
+        mask: Mask::default(),
+    }
+}
+
+#[test]
+fn every_advice_and_every_refusal_of_a_patient_passes_the_check_of_words() {
+    let mut lesions: Vec<(Guideline, Vec<Lesion>)> = Vec::new();
+    for &(density, several, mm, ..) in FLEISCHNER {
+        lesions.push((
+            Fleischner2017,
+            (1..=1 + usize::from(several)).map(|n| nodule(n, density, mm, mm)).collect(),
+        ));
+    }
+    lesions.extend(PART_SOLID.iter().map(|case| (case.0, vec![part_solid(1, case.2, [case.3; 2])])));
+    lesions.extend(BASELINE.iter().map(|case| (case.0, vec![nodule(1, case.1, case.2, case.2)])));
+    let examined = [Examined {
+        organ: Organ::Lung,
+        kind: Kind::LungNodule,
+        organ_found: true,
+        organ_volume_ml: Some(4321.0),
+        model: "made-up".to_owned(),
+    }];
+    for (guideline, lesions) in lesions {
+        let healthy = patient(guideline, None);
+        for patient in [healthy, Patient { age_years: Some(20), screening: None, ..healthy }] {
+            let advised = advise(guideline, &patient, &lesions);
+            let findings: Vec<Finding> = lesions.iter().map(finding).collect();
+            let facts = Facts {
+                modality: "CT",
+                slices: 100,
+                spacing_mm: [0.7, 0.7, 1.0],
+                findings: &findings,
+                examined: &examined,
+                compared: None,
+                advised: &advised,
+                warnings: &[],
+            };
+            for language in [Language::English, Language::Chinese] {
+                let narrative = Narrative::template(language, &facts);
+                let verdict = check(&narrative, &Evidence::of(&facts, patient, None));
+                // What it says of the other sections is tried elsewhere.
+                let of_advice =
+                    |fault: &&Fault| fault.place.is_none_or(|place| place.section == Section::Recommendation);
+                let faults: Vec<&Fault> = verdict.faults.iter().filter(of_advice).collect();
+                assert!(faults.is_empty(), "{faults:?} in {:?}", narrative.recommendation);
+            }
+        }
+    }
 }

@@ -91,6 +91,7 @@ fn analyze(order: &Value, mishaps: Option<&Path>) -> Result<Value, String> {
         language: Language::English,
         series: NewSeries { number: 9002, description: "Rehearsal".to_owned() },
         procedure: codes::CT_CHEST,
+        recommendations: Vec::new(),
         segmentation: None,
         findings: Vec::new(),
         absent: vec![Absence {

@@ -21,8 +21,8 @@ use crate::session::{Session, Stopwatch};
 ///
 /// Reads the DICOM files below the given paths (any names, nested, other files in between), chooses the
 /// series that suits the models best, and writes one folder: findings.json, report.txt, index.html,
-/// sr.dcm (DICOM SR, TID 1500), seg.dcm (DICOM SEG), and a key image of each finding as PNG and as DICOM
-/// Secondary Capture.
+/// sr.dcm (DICOM SR, TID 1500), narrative.dcm (the words: DICOM SR, TID 2000), seg.dcm (DICOM SEG), and a key
+/// image of each finding as PNG and as DICOM Secondary Capture.
 ///
 /// Prints one line for each finding: number, kind, side, long and short axis (mm), volume (mm3), mean
 /// HU, score, centre (LPS, mm), tab-separated.

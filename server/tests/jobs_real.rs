@@ -73,7 +73,7 @@ fn a_study_yields_its_results_and_the_second_finds_the_networks_warm() {
         assert_eq!(models::sha256(&bytes), hash, "{file}");
     }
     let kinds = database.texts("SELECT DISTINCT kind FROM result WHERE job_id = 1 ORDER BY kind");
-    assert_eq!(kinds, ["findings", "key_image", "page", "picture", "report", "seg", "sr"]);
+    assert_eq!(kinds, ["findings", "key_image", "narrative", "page", "picture", "report", "seg", "sr"]);
     node.stop();
 }
 

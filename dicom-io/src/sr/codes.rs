@@ -82,6 +82,15 @@ codes! {
     ABSENT = "272519000" "SCT" "Absent";
 }
 
+// What has become of it. CID 6133, 6134; what is new has no code there, this one is SNOMED CT's.
+codes! {
+    DIFFERENCE_IN_SIZE = "442714003" "SCT" "Finding of difference in size";
+    INCREASE_IN_SIZE = "15454001" "SCT" "Increase in size";
+    DECREASE_IN_SIZE = "19776001" "SCT" "Decrease in size";
+    NO_SIGNIFICANT_CHANGE = "129723006" "SCT" "No significant changes in the finding";
+    NEW = "7147002" "SCT" "New";
+}
+
 // Where. CID 4031, 6170, 244 (closed).
 codes! {
     LUNG = "39607008" "SCT" "Lung";

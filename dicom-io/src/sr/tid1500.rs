@@ -137,6 +137,9 @@ pub struct Finding {
     pub planar: Option<Planar>,
     /// The whole of it.
     pub volumetric: Option<Volumetric>,
+    /// What was asked about it and the answer, such as [`codes::DIFFERENCE_IN_SIZE`] and
+    /// [`codes::INCREASE_IN_SIZE`].
+    pub qualities: Vec<(Code, Code)>,
     /// Whatever else a reader should know, in the language of the report.
     pub comment: Option<String>,
 }
@@ -167,6 +170,8 @@ pub struct MeasurementReport<'a> {
     pub findings: Vec<Finding>,
     /// What was looked for and not found.
     pub absent: Vec<Absence>,
+    /// What is advised, each with the name of its rule, in the language of the report.
+    pub recommendations: Vec<String>,
 }
 
 impl MeasurementReport<'_> {
@@ -209,16 +214,25 @@ impl MeasurementReport<'_> {
                 group("1410", head.clone())
                     .with([region(planar, context)])
                     .with(measurements(&planar.measurements))
+                    .with(qualities(finding))
                     .with(comment(finding))
             }));
             groups.extend(finding.volumetric.iter().map(|volumetric| {
                 group("1411", head.clone())
                     .with(self.segment(volumetric, context))
                     .with(measurements(&volumetric.measurements))
+                    .with(qualities(finding))
                     .with(comment(finding))
             }));
         }
         groups.extend(self.absent.iter().map(|absence| absent(absence, context)));
+        // Row 14 of the template: text, in a container that holds no numbers.
+        let recommendations = (!self.recommendations.is_empty()).then(|| {
+            let texts = self.recommendations.iter().map(|text| {
+                Item::new(Relation::Contains, template::RECOMMENDATION, Value::Text(text.clone()))
+            });
+            Item::container(template::QUALITATIVE_EVALUATIONS).with(texts)
+        });
 
         Item::new(Relation::Contains, codes::IMAGING_MEASUREMENT_REPORT, title)
             .with([Item::new(Relation::HasConceptMod, template::LANGUAGE, language)])
@@ -228,6 +242,7 @@ impl MeasurementReport<'_> {
                 image_library(context),
                 Item::container(template::IMAGING_MEASUREMENTS).with(groups),
             ])
+            .with(recommendations)
     }
 
     /// The segment and the series it was drawn in.
@@ -319,6 +334,13 @@ fn head(finding: &Finding, context: &Context) -> Vec<Item> {
 fn measurements(measurements: &[Measurement]) -> impl Iterator<Item = Item> {
     assert!(!measurements.is_empty(), "TID 1419 wants at least one measurement");
     measurements.iter().map(Measurement::item)
+}
+
+fn qualities(finding: &Finding) -> impl Iterator<Item = Item> {
+    let item = |(name, answer): &(Code, Code)| {
+        Item::new(Relation::Contains, name.clone(), Value::Code(answer.clone()))
+    };
+    finding.qualities.iter().map(item)
 }
 
 fn comment(finding: &Finding) -> Option<Item> {

@@ -143,6 +143,7 @@ impl Scan {
 
     pub(crate) fn findings(&self, language: Language) -> Vec<Finding> {
         let finding = |n: usize, finding: Code, place: Code, centre: [f64; 3], radius: f64| Finding {
+            qualities: vec![(codes::DIFFERENCE_IN_SIZE, codes::INCREASE_IN_SIZE)],
             tracking_id: format!("{} {}", finding.meaning, 1),
             tracking_uid: tracking(n),
             category: codes::MORPHOLOGICALLY_ABNORMAL_STRUCTURE,
@@ -187,6 +188,7 @@ impl Scan {
             language,
             series: NewSeries { number: 9002, description: "Foci report".into() },
             procedure: codes::CT_UNSPECIFIED_BODY_REGION,
+            recommendations: vec!["CT in 6 to 12 months [fleischner-2017.solid.single.6-8.low]".into()],
             segmentation: Some(segmentation),
             findings: self.findings(language),
             absent: Vec::new(),
@@ -205,6 +207,7 @@ impl Scan {
             language: Language::English,
             series: NewSeries { number: 9003, description: "Foci report".into() },
             procedure: codes::CT_UNSPECIFIED_BODY_REGION,
+            recommendations: Vec::new(),
             segmentation: None,
             findings: Vec::new(),
             absent: vec![absent(0, codes::NODULE, codes::LUNG), absent(1, codes::LESION, codes::LIVER)],

@@ -137,3 +137,22 @@ fn a_segmentation_without_a_mandatory_attribute_is_refused() {
         object.remove_element(tags::SEGMENTATION_TYPE);
     });
 }
+
+#[test]
+fn a_signed_report_without_its_signature_is_refused() {
+    let scan = Scan::new("unsigned", AXIAL, &[]);
+    let [_, signed] = words::versions(&scan, &words::draft(&scan, Language::English));
+    check_refused("a_signed_report_without_its_signature_is_refused", signed, "dciodvfy", |object| {
+        object.remove_element(tags::VERIFYING_OBSERVER_SEQUENCE);
+    });
+}
+
+#[test]
+fn words_against_their_template_are_refused() {
+    let scan = Scan::new("spoilt words", AXIAL, &[]);
+    let draft = words::draft(&scan, Language::English);
+    check_refused("words_against_their_template_are_refused", draft, "PixelMed", |object| {
+        // A finding may stand below its heading and nowhere else.
+        change(object, "121071", Some("HAS PROPERTIES"));
+    });
+}

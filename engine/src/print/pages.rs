@@ -75,6 +75,7 @@ impl<'a> Pages<'a> {
 
     /// A thin line across the page.
     pub(super) fn rule(&mut self) {
+        self.y -= 4.0;
         let y = self.y;
         let content = &mut self.page().content;
         content.set_stroke_gray(0.75).set_line_width(0.6);
@@ -118,6 +119,7 @@ impl<'a> Pages<'a> {
     /// Pictures with a caption below each, two in a row.
     pub(super) fn pictures(&mut self, pictures: &[(&RgbImage, String)], caption: Style) {
         let gap = 14.0;
+        self.y -= 4.0;
         let width = (PAGE[0] - 2.0 * MARGIN - gap) / 2.0;
         for pair in pictures.chunks(2) {
             let height = |picture: &RgbImage| width * picture.height() as f32 / picture.width().max(1) as f32;

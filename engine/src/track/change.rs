@@ -2,6 +2,7 @@
 
 use super::{Change, PriorLesion, Trend};
 use crate::finding::Measurements;
+use crate::response::doubling_days;
 
 /// A change of the volume of this many percent or less is not told from none, however good the images.
 ///
@@ -59,7 +60,7 @@ pub(super) fn change(
         _ => trend(now.long_axis_mm - prior.long_axis_mm, DIAMETER_MM.max(SURFACE_SHARE * spacing)),
     };
     let changed = matches!(trend, Trend::Grown | Trend::Shrunk);
-    let doubling = |volume: f64| doubling_days(volume, now.volume_mm3, days?);
+    let doubling = |volume: f64| doubling_days(volume, now.volume_mm3, days?, uncertainty?);
     Change {
         trend,
         prior_long_axis_mm: Some(prior.long_axis_mm),
@@ -82,14 +83,6 @@ fn trend(change: f64, most: f64) -> Trend {
     } else {
         Trend::Unchanged
     }
-}
-
-/// In how many days a volume doubles that has gone from `prior` to `now` in `days`; negative: halves.
-///
-/// Source: Schwartz, A biomathematical approach to clinical tumor growth, Cancer 1961;14:1272-1294.
-fn doubling_days(prior: f64, now: f64, days: u32) -> Option<f64> {
-    let doublings = (now / prior).log2();
-    (days > 0 && doublings != 0.0 && doublings.is_finite()).then(|| f64::from(days) / doublings)
 }
 
 /// What was not there before.

@@ -1,6 +1,7 @@
 //! The template where there is a prior, a guideline, and a patient who reads it.
 
 use dicom_io::Uid;
+use engine::check::check;
 use engine::guideline::{Guideline, Patient, advise};
 use engine::narrative::Style;
 use engine::track::{Alignment, Change, Compared, Resolved, Trend};
@@ -129,6 +130,22 @@ CT 序列共 133 层，层间距 2.50 mm，像素间距 0.70 × 0.70 mm。层号
         narrative.worklist,
         "肺结节 2 个，最大 33.0 mm（右肺）；肝脏局灶性病变 1 个，14.0 mm；新发 1 个；增大 1 个；未再检出 1 个；危急值"
     );
+}
+
+#[test]
+fn the_check_has_nothing_against_the_template() {
+    let (mut alone, advised) = (followed(), advised(60));
+    alone.compared = None;
+    for finding in &mut alone.findings {
+        finding.change = None;
+    }
+    for (name, scene) in [("followed", followed()), ("alone", alone), ("advised", advised)] {
+        for language in [Language::English, Language::Chinese] {
+            let narrative = Narrative::template(language, &scene.facts());
+            let faults = check(&narrative, &scene.evidence()).faults;
+            assert_eq!(faults, [], "{name}: {}", narrative.text());
+        }
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use models::{Cache, Font};
 
 use super::amend::{VERSION, origin};
 use super::chain::Chain;
+use super::trail::spoken;
 use crate::output::write_file;
 use crate::progress::Bar;
 use crate::results::now;
@@ -55,7 +56,7 @@ impl Pdf {
             addenda.flat_map(|section| &section.sentences).map(|sentence| sentence.text.clone()).collect();
         let signed = last.document.verified.iter();
         let signatures: Vec<String> =
-            signed.map(|one| format!("{}, {}, {}", one.name, one.organization, one.at)).collect();
+            signed.map(|one| format!("{}, {}, {}", spoken(&one.name), one.organization, one.at)).collect();
         let key_images = key_images(&self.results, report)?;
         let created = now();
         let printed = created.to_string();

@@ -85,7 +85,7 @@ impl Trail {
             (Kind::Ai, false) => "changed by a program",
         };
         let organization = organization.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-        let mut lines = vec![format!("{at}, {name}{organization}, {kind}")];
+        let mut lines = vec![format!("{at}, {}{organization}, {kind}", spoken(name))];
         lines.extend(self.changes.iter().map(|change| change.line(language)));
         let overruled =
             if zh { "校验未通过，由修改者决定保留" } else { "kept against the check" };
@@ -103,6 +103,11 @@ pub(super) fn words(fault: &Fault) -> String {
     });
     let class = fault.class.as_str();
     format!("{place}{class}: \"{}\", expected: {}", fault.found, fault.expected)
+}
+
+/// A name as people read it: DICOM puts `^` between its parts.
+pub(super) fn spoken(name: &str) -> String {
+    name.replace('^', " ").trim().to_owned()
 }
 
 fn colon(language: Language) -> &'static str {

@@ -49,6 +49,7 @@ pub(crate) fn of(reading: &Reading, model: usize) -> Vec<ResultObject> {
         language: Language::English,
         series: NewSeries { number: 9002, description: "Foci findings (research)".to_owned() },
         procedure: codes::CT_CHEST,
+        recommendations: Vec::new(),
         segmentation: None,
         findings: Vec::new(),
         absent: vec![Absence { finding: codes::NODULE, sites: vec![lung()], algorithm: 0 }],
