@@ -246,3 +246,31 @@ fn check_says_whether_the_server_has_the_model_and_what_makes_no_sense() {
     says(&(here.clone() + "model = \"m\"\ntotal_s = 30"), "shorter than llm.connect_s or llm.first_token_s");
     says(&(here + "model = \"m\"\ntotal_s = 3000"), "analysis.deadline_s, 1800, must leave time");
 }
+
+#[test]
+fn a_file_that_is_no_model_and_a_program_that_is_not_there_are_told_at_once() {
+    let scene = Scene::new();
+    results(&scene, Language::English);
+    let report = |file: &str, program: &str| {
+        let mut command = foci(&scene);
+        command.arg("report").arg(scene.path("results")).arg("-o").arg(scene.path("new"));
+        command.env("FOCI_LLAMA_SERVER", program).arg("--gguf").arg(scene.path(file));
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    std::fs::write(scene.path("text"), "no model").unwrap();
+    std::fs::write(scene.path("model"), "GGUF and then what nobody can run").unwrap();
+    for (file, program, why) in [
+        ("none", "true", "cannot be read"),
+        ("text", "true", "it is no GGUF file"),
+        ("model", "/nowhere/llama-server", "install llama-server"),
+    ] {
+        let (done, stderr) = report(file, program);
+        assert!(!done && stderr.contains(why), "{stderr}");
+        assert!(!scene.path("new").exists());
+    }
+    // A program that ends at once is no reason to have no report.
+    let (done, stderr) = report("model", "true");
+    assert!(done && stderr.contains("warning: language model: the server of llama.cpp ended"), "{stderr}");
+    assert!(scene.path("new/report.txt").exists());
+}
