@@ -74,6 +74,9 @@ impl Level {
 
     /// The voxels of the body: the largest piece of tissue, and what lies between its sides.
     pub(super) fn body(&self, device: &Device) -> Result<Vec<Sample>, kernels::Error> {
+        if self.voxels.is_empty() {
+            return Ok(Vec::new());
+        }
         let tissue = self.voxels.mapv(|hu| hu > TISSUE_HU);
         let parts = components::components(device, tissue.view(), Neighbours::Six)?;
         let Some(largest) = parts.largest().map(|part| part.label) else { return Ok(Vec::new()) };
@@ -109,7 +112,7 @@ impl Level {
         for a in 0..3 {
             let [l, p, s, zero] = self.to_ijk[a];
             let at = l * place[0] + p * place[1] + s * place[2] + zero;
-            if !(at >= 0.0 && at <= (size[a] - 1) as f64) || size[a] < 2 {
+            if size[a] < 2 || !(at >= 0.0 && at <= (size[a] - 1) as f64) {
                 return None;
             }
             low[a] = (at as usize).min(size[a] - 2);

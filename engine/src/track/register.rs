@@ -27,6 +27,9 @@ const MOST_SAMPLES: usize = 60_000;
 /// Starts along the body lie this far apart, mm.
 const START_STEP_MM: f64 = 8.0;
 
+/// So many at most: nobody is longer.
+const MOST_STARTS: usize = 600;
+
 /// How many of the starts are followed.
 const STARTS: usize = 6;
 
@@ -245,7 +248,7 @@ fn starts(fit: &Fit<'_>, prior: &[Sample]) -> Option<Vec<Way>> {
     let ((low, high), (prior_low, prior_high)) = (height(&fit.now), height(prior));
     let start = |to: [f64; 3]| Way { from, to, turn: rotation([0.0; 3]), stretch: [1.0; 3] };
     let (first, last) = (from[2] + prior_low - high, from[2] + prior_high - low);
-    let steps = ((last - first) / START_STEP_MM) as usize + 1;
+    let steps = (((last - first) / START_STEP_MM) as usize + 1).min(MOST_STARTS);
     let along = |n: usize| start([middle[0], middle[1], first + n as f64 * START_STEP_MM]);
     let tried: Vec<Option<f64>> = (0..steps).into_par_iter().map(|n| fit.correlation(&along(n))).collect();
     // A start is worth following if none beside it is better.
