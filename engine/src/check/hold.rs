@@ -627,6 +627,7 @@ pub(super) fn gone(resolved: &Resolved) -> Lesion {
         side: resolved.site.side,
         lobe: None,
         density: None,
+        solid_part_mm: None,
         long_axis_mm: Some(resolved.prior_long_axis_mm),
         short_axis_mm: resolved.prior_short_axis_mm,
         max_diameter_3d_mm: None,

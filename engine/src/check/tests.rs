@@ -71,6 +71,7 @@ fn lesion(
         side,
         lobe: None,
         density,
+        solid_part_mm: None,
         long_axis_mm: Some(long),
         short_axis_mm: Some(short),
         max_diameter_3d_mm: Some(long + 0.9),
