@@ -7,6 +7,7 @@ mod codestream;
 mod date;
 mod elements;
 mod error;
+pub mod gb18030;
 pub mod geometry;
 mod header;
 pub mod identity;

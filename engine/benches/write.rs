@@ -117,6 +117,7 @@ fn finding(number: usize) -> Finding {
             outline_ij: Vec::new(),
         },
         density: (kind == Kind::LungNodule).then_some(Density::Solid),
+        solid_part: None,
         change: Some(Change {
             trend: Trend::Unchanged,
             prior_long_axis_mm: Some(long_axis_mm - 0.2),

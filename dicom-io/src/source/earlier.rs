@@ -22,6 +22,12 @@ impl Source {
         let day = |source: &Self| date::day(&source.words(tags::STUDY_DATE)?);
         Some(day(self)? - day(earlier)?)
     }
+
+    /// Whether the study is of this day (year, month, day of the month); `None` where it does not say.
+    pub fn is_of_day(&self, [year, month, day]: [u32; 3]) -> Option<bool> {
+        let studied = date::day(&self.words(tags::STUDY_DATE)?)?;
+        Some(date::day(&format!("{year:04}{month:02}{day:02}")) == Some(studied))
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +57,15 @@ mod tests {
         assert_eq!(patient("P1", "A").same_patient(&patient("P1", "B")), Some(false));
         assert_eq!(patient("P1", "A").same_patient(&patient("P2", "A")), Some(false));
         assert_eq!(patient("P1", "A").same_patient(&patient("", "A")), None);
+    }
+
+    #[test]
+    fn a_study_is_of_its_own_day_and_no_other() {
+        let studied = source(&[(tags::STUDY_DATE, VR::DA, "20260402")]);
+        assert_eq!(studied.is_of_day([2026, 4, 2]), Some(true));
+        assert_eq!(studied.is_of_day([2026, 2, 4]), Some(false));
+        assert_eq!(studied.is_of_day([2026, 13, 4]), Some(false));
+        assert_eq!(source(&[]).is_of_day([2026, 4, 2]), None);
     }
 
     #[test]

@@ -239,9 +239,7 @@ fn numbered(
     match leading {
         Some(Meaning::Category) => return (vec![Item::Aside(Aside::Category)], at + 1),
         Some(Meaning::Age) => return (vec![Item::Aside(Aside::Age(this))], at + 1),
-        Some(Meaning::Label(Label::Series))
-            if figure::unit(tokens, at).is_none() && whole(tokens, at).is_some() =>
-        {
+        Some(Meaning::Label(Label::Series)) if figure::own_unit(tokens, at).is_none() && whole(tokens, at).is_some() => {
             // "序列 40 层" counts slices.
             if !matches!(next, Some(Meaning::Unit(Unit::Slice) | Meaning::Label(Label::Slice))) {
                 return (vec![Item::Aside(Aside::Series)], at + 1);
@@ -260,7 +258,8 @@ fn numbered(
         return (whole(tokens, at).map(Item::Count).into_iter().collect(), at + 2);
     }
     let unit = figure::unit(tokens, at);
-    if whole(tokens, at).is_some() && unit.is_none_or(|unit| unit == Unit::Slice) {
+    let own = figure::own_unit(tokens, at);
+    if whole(tokens, at).is_some() && own.is_none_or(|unit| unit == Unit::Slice) {
         if leading == Some(Meaning::Label(Label::Slice)) {
             return slice(tokens, at);
         }
@@ -272,12 +271,14 @@ fn numbered(
         }
     }
     let by = matches!(next, Some(Meaning::By)) && number(tokens, at + 2).is_some();
-    if unit.is_none() && !by && whole(tokens, at).is_some() {
+    if own.is_none() && !by && whole(tokens, at).is_some() {
         let named = matches!(previous, Some(Meaning::Lesion(..) | Meaning::Label(Label::Reference)));
         let numbered = matches!(leading, Some(Meaning::Label(Label::Reference)));
         if named || numbered || followed_by('号') {
             return references(tokens, at);
         }
+    }
+    if unit.is_none() && !by && whole(tokens, at).is_some() {
         if let Some(count) = count(tokens, at, leading, before) {
             return (vec![Item::Count(count)], at + 1);
         }
@@ -301,9 +302,7 @@ fn slice(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
         // "第 12 至第 15 层"
         let skip = usize::from(word(tokens, end + 1) == Some(Meaning::Label(Label::Slice)));
         match number(tokens, end + 1 + skip) {
-            Some(number)
-                if joined && figure::unit(tokens, end + 1 + skip).is_none_or(|u| u == Unit::Slice) =>
-            {
+            Some(number) if joined && figure::own_unit(tokens, end + 1 + skip).is_none_or(|u| u == Unit::Slice) => {
                 items.push(Item::Slice(number));
             }
             Some(number) if of => items.push(Item::Aside(Aside::Slices(number))),
@@ -320,8 +319,7 @@ fn references(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
     let mut refs: Vec<usize> = whole(tokens, at).into_iter().collect();
     let mut end = at + 1;
     loop {
-        let list =
-            matches!(word(tokens, end), Some(Meaning::And)) || matches!(stop(tokens, end), Some('、' | ','));
+        let list = matches!(word(tokens, end), Some(Meaning::And)) || matches!(stop(tokens, end), Some('、' | ','));
         let range = matches!(word(tokens, end), Some(Meaning::To)) || stop(tokens, end) == Some('-');
         // "病灶 1、病灶 2", "findings 1, 2, and 3"
         let mut next = end + 1;
@@ -329,18 +327,13 @@ fn references(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
             next += 1;
         }
         let Some(number) = whole(tokens, next) else { break };
-        let measured = figure::unit(tokens, next).is_some()
-            || matches!(
-                word(tokens, next + 1),
-                Some(Meaning::By | Meaning::Classifier | Meaning::Lesion(..))
-            );
+        let measured = figure::own_unit(tokens, next).is_some()
+            || matches!(word(tokens, next + 1), Some(Meaning::By | Meaning::Classifier | Meaning::Lesion(..)));
         if measured || !(list || range) {
             break;
         }
         match refs.last() {
-            Some(&first) if range && number > first && number - first < 1000 => {
-                refs.extend(first + 1..=number)
-            }
+            Some(&first) if range && number > first && number - first < 1000 => refs.extend(first + 1..=number),
             _ => refs.push(number),
         }
         end = next + 1;
@@ -378,11 +371,9 @@ fn count(tokens: &[Token], at: usize, leading: Option<Meaning>, before: &[(Item,
     let ends = tokens.get(next).is_none_or(|token| matches!(token.kind, Kind::Stop(_)));
     let total = leading == Some(Meaning::Label(Label::Total)) || matches!(leading, Some(Meaning::Each));
     let after = before.last().map(|(item, _)| item);
-    let of_before =
-        ends && matches!(
-            after,
-            Some(Item::Trait(_) | Item::Plural | Item::Seen | Item::Break(',') | Item::Count(_))
-        ) && before.iter().any(|(item, _)| matches!(item, Item::Trait(Trait::Head(_))));
+    let of_before = ends
+        && matches!(after, Some(Item::Trait(_) | Item::Plural | Item::Seen | Item::Break(',') | Item::Count(_)))
+        && before.iter().any(|(item, _)| matches!(item, Item::Trait(Trait::Head(_))));
     (counted || total || of_before).then_some(count)
 }
 
@@ -438,8 +429,7 @@ fn clauses(items: &[(Item, Span)]) -> Vec<(char, &[(Item, Span)])> {
             Item::And => {
                 let rest = &items[at + 1..];
                 let end = rest.iter().position(|(item, _)| matches!(item, Item::Break(_) | Item::And));
-                let (before, after) =
-                    (summary(&items[from..at]), summary(&rest[..end.unwrap_or(rest.len())]));
+                let (before, after) = (summary(&items[from..at]), summary(&rest[..end.unwrap_or(rest.len())]));
                 let said = before.count || before.figure || before.denied || before.refs;
                 let more = after.count
                     || after.denied
@@ -479,9 +469,7 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
         let summary = summary(clause);
         compared |= summary.prior;
         // "The prior showed none", "本次未见": no denial, but what has become of the lesion.
-        if let Some(at) =
-            current.filter(|_| summary.denied && !summary.fate && !summary.refs && !summary.side.is_some())
-        {
+        if let Some(at) = current.filter(|_| summary.denied && !summary.fate && !summary.refs && !summary.side.is_some()) {
             let fate = match (summary.prior, summary.now && compared) {
                 (true, _) => Some(Fate::New),
                 (false, true) => Some(Fate::Resolved),
@@ -533,8 +521,7 @@ fn begins(frame: &Frame, mark: char, clause: &Summary) -> bool {
     let told = measured || frame.count.is_some() || !frame.refs.is_empty() || frame.many.is_some();
     let anchored = clause.side.is_some() || clause.organ.is_some() || clause.head || clause.density;
     let side = frame.side();
-    frame.denied != clause.denied
-        && (clause.denied || told || anchored || clause.refs || clause.figure || clause.count)
+    frame.denied != clause.denied && (clause.denied || told || anchored || clause.refs || clause.figure || clause.count)
         || frame.denied && clause.denied && anchored
         || frame.not_assessed && (anchored || clause.refs)
         || clause.refs && (!frame.refs.is_empty() || frame.is_group() || measured && mark != '(')
@@ -552,16 +539,13 @@ fn begin(frames: &[Frame], current: Option<usize>, mark: char, clause: &Summary,
     let Some(root) = current.map(|at| &frames[at]) else { return Frame::default() };
     let mut frame = Frame { part: clause.count && (root.count.is_some() || root.part), ..Frame::default() };
     // The other parts in one bracket follow the first one, not each other.
-    let root =
-        frames.iter().rev().find(|other| frame.part && other.count.is_some() && !other.part).unwrap_or(root);
+    let root = frames.iter().rev().find(|other| frame.part && other.count.is_some() && !other.part).unwrap_or(root);
     for (known, span) in &root.traits {
         let inherited = match known {
             Trait::Head(_) => !clause.head,
             Trait::Organ(_) => clause.organ.is_none(),
             Trait::Side(_) => (frame.part && inside && mark != ';') && clause.side.is_none(),
-            Trait::Density(_) => {
-                (frame.part && inside && mark != ';') && !clause.density && clause.side.is_some()
-            }
+            Trait::Density(_) => (frame.part && inside && mark != ';') && !clause.density && clause.side.is_some(),
             _ => false,
         };
         if inherited {
@@ -573,8 +557,7 @@ fn begin(frames: &[Frame], current: Option<usize>, mark: char, clause: &Summary,
 
 impl Frame {
     fn take(&mut self, item: &Item, span: Span) {
-        self.span =
-            if self.span == (0, 0) { span } else { (self.span.0.min(span.0), self.span.1.max(span.1)) };
+        self.span = if self.span == (0, 0) { span } else { (self.span.0.min(span.0), self.span.1.max(span.1)) };
         match item {
             Item::Trait(known) => {
                 if matches!(known, Trait::Head(_)) {
@@ -599,13 +582,7 @@ impl Frame {
             Item::Respectively => self.respectively = true,
             Item::Seen => self.seen = true,
             Item::NotAssessed => self.not_assessed = true,
-            Item::Not
-            | Item::Lies
-            | Item::And
-            | Item::Prior
-            | Item::Now
-            | Item::Break(_)
-            | Item::Aside(_) => {}
+            Item::Not | Item::Lies | Item::And | Item::Prior | Item::Now | Item::Break(_) | Item::Aside(_) => {}
         }
     }
 
@@ -640,21 +617,16 @@ impl Frame {
 
     /// Whether it speaks of several lesions.
     pub(super) fn is_group(&self) -> bool {
-        let sides: Vec<Sides> = self
-            .traits
-            .iter()
-            .filter_map(|(known, _)| match known {
-                Trait::Side(sides) => Some(*sides),
-                _ => None,
-            })
-            .collect();
-        let two_sides =
-            sides.contains(&Sides::Both) || sides.contains(&Sides::Left) && sides.contains(&Sides::Right);
+        let sides: Vec<Sides> = self.traits.iter().filter_map(|(known, _)| match known {
+            Trait::Side(sides) => Some(*sides),
+            _ => None,
+        }).collect();
+        let two_sides = sides.contains(&Sides::Both) || sides.contains(&Sides::Left) && sides.contains(&Sides::Right);
         self.count.is_some_and(|(count, _)| count > 1)
             || self.refs.len() > 1
             || self.many.is_some()
             || self.plural && self.extreme.is_none()
-            || self.each
+            || self.each && self.extreme.is_none()
             || self.respectively
             || two_sides
     }

@@ -123,6 +123,8 @@ classes! {
     Evidence = "evidence",
     /// A finding that must be told at once is not in the impression.
     CriticalOmitted = "critical-omitted",
+    /// A finding is called critical that is not.
+    FalseCritical = "false-critical",
     /// A section without a sentence, or a sentence without words.
     Empty = "empty",
     /// Words that are not understood, so that nobody can say whether they are supported.

@@ -15,6 +15,8 @@ pub(super) struct Figure {
     pub(super) hedge: Hedge,
     /// It follows another one in a list and has its label from there.
     pub(super) listed: bool,
+    /// Words after it may make it one of the prior: "6.8 mm previously".
+    pub(super) or_prior: bool,
     pub(super) span: Span,
 }
 
@@ -121,9 +123,7 @@ impl Labels {
             Some((label, last)) if same_kind(last, unit) => (Some(label), true),
             // "体积 310 mm": the word stands, and the unit is wrong.
             _ => match self.waiting.pop() {
-                Some(label)
-                    if !matches!(unit, Unit::Percent | Unit::Day | Unit::Week | Unit::Month | Unit::Year) =>
-                {
+                Some(label) if !matches!(unit, Unit::Percent | Unit::Day | Unit::Week | Unit::Month | Unit::Year) => {
                     self.waiting.clear();
                     (Some(label), false)
                 }
@@ -137,6 +137,7 @@ impl Labels {
 pub(super) fn measures(label: Label, unit: Unit) -> bool {
     match label {
         Label::Size
+        | Label::Axes
         | Label::Long
         | Label::Short
         | Label::Longest
@@ -179,6 +180,16 @@ fn word(tokens: &[Token], at: usize) -> Option<Meaning> {
     }
 }
 
+/// The unit of the number at `at` itself, or of the product or range that it begins.
+pub(super) fn own_unit(tokens: &[Token], at: usize) -> Option<Unit> {
+    let listed = |at: usize| match tokens.get(at).map(|token| token.kind) {
+        Some(Kind::Stop(c)) => c != '-',
+        Some(Kind::Word(meaning)) => !matches!(meaning, Meaning::By | Meaning::To | Meaning::Unit(_)),
+        _ => true,
+    };
+    if listed(at + 1) { None } else { unit(tokens, at) }
+}
+
 /// The unit of the number at `at`: its own, or the one at the end of the list, range or product that it begins.
 pub(super) fn unit(tokens: &[Token], at: usize) -> Option<Unit> {
     let mut i = at + 1;
@@ -217,6 +228,8 @@ pub(super) fn figure(
     let mut shape = Shape::One;
     let mut i = at;
     let mut now = false;
+    // "long and short axis 12.3 mm and 9.8 mm"
+    let axes = labels.waiting.first() == Some(&Label::Axes);
     while let Some(number) = number(tokens, i) {
         i += 1;
         let unit = match word(tokens, i) {
@@ -229,15 +242,13 @@ pub(super) fn figure(
         parts.push((number, unit));
         let joint = match tokens.get(i).map(|token| token.kind) {
             Some(Kind::Word(Meaning::By)) if shape != Shape::Range => Shape::By,
-            Some(Kind::Word(Meaning::To) | Kind::Stop('-')) if shape == Shape::One && parts.len() == 1 => {
-                Shape::Range
-            }
+            Some(Kind::Word(Meaning::To) | Kind::Stop('-')) if shape == Shape::One && parts.len() == 1 => Shape::Range,
             Some(Kind::Word(Meaning::And)) if labels.between && parts.len() == 1 => Shape::Range,
+            Some(Kind::Word(Meaning::And) | Kind::Stop('、' | ',')) if axes && parts.len() == 1 => Shape::By,
             _ => break,
         };
         let mut next = i + 1;
-        while matches!(word(tokens, next), Some(Meaning::About | Meaning::Now | Meaning::Label(Label::Slice)))
-        {
+        while matches!(word(tokens, next), Some(Meaning::About | Meaning::Now | Meaning::Label(Label::Slice))) {
             now |= word(tokens, next) == Some(Meaning::Now);
             next += 1;
         }
@@ -257,10 +268,7 @@ pub(super) fn figure(
             }
             labels.last = Some((Label::Score, Unit::Other));
             let numbers = parts.iter().map(|(number, _)| (*number, Unit::Other)).collect();
-            return Ok((
-                labels.finish(shape, numbers, Some(Label::Score), tokens, at, i, score.is_none()),
-                i,
-            ));
+            return Ok((labels.finish(shape, numbers, Some(Label::Score), tokens, at, i, score.is_none()), i));
         }
         // "a score of": the word may follow, "0.93 (score)".
         if let Some((Label::Score, from)) = following(tokens, i) {
@@ -331,7 +339,9 @@ impl Labels {
         let after = if number(tokens, end + 1).is_some() { Hedge::None } else { after };
         let hedge = self.hedge.take().unwrap_or(after);
         self.when = self.when.filter(|(when, _)| *when == When::Change).map(|_| (When::Open, 0));
-        Figure { shape, numbers, label, when, hedge, listed, span: (tokens[at].from, tokens[end - 1].to) }
+        let own = number(tokens, end + 1).is_none() && !matches!(word(tokens, end + 1), Some(Meaning::Label(_)));
+        let or_prior = word(tokens, end) == Some(Meaning::Prior) && own;
+        Figure { shape, numbers, label, when, hedge, listed, or_prior, span: (tokens[at].from, tokens[end - 1].to) }
     }
 }
 
@@ -343,14 +353,8 @@ fn following(tokens: &[Token], from: usize) -> Option<(Label, usize)> {
     let taken = |kind: Kind| {
         matches!(
             kind,
-            Kind::Word(
-                Meaning::Fill
-                    | Meaning::Of
-                    | Meaning::About
-                    | Meaning::Lies
-                    | Meaning::Below
-                    | Meaning::Above
-            ) | Kind::Stop(':')
+            Kind::Word(Meaning::Fill | Meaning::Of | Meaning::About | Meaning::Lies | Meaning::Below | Meaning::Above)
+                | Kind::Stop(':')
         )
     };
     let next = (at + 1..tokens.len()).find(|&at| !taken(tokens[at].kind));

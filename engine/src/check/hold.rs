@@ -80,17 +80,12 @@ pub(super) fn hold(claims: &Claims, ground: &Ground<'_>) -> Held {
             single(frame, grouped > 0, ground, &mut held);
         }
     }
-    let left: Vec<usize> = ground
-        .lesions
-        .iter()
-        .map(|lesion| lesion.number)
-        .filter(|number| !held.covered.contains(number))
-        .collect();
+    let left: Vec<usize> =
+        ground.lesions.iter().map(|lesion| lesion.number).filter(|number| !held.covered.contains(number)).collect();
     if ground.named && content && held.wrong.is_empty() && !left.is_empty() {
         let span = claims.frames.first().map(|frame| frame.span).unwrap_or_default();
         let numbers: Vec<String> = left.iter().map(ToString::to_string).collect();
-        let expected =
-            format!("the sentence names finding {} too, but nothing in it is said of it", numbers.join(", "));
+        let expected = format!("the sentence names finding {} too, but nothing in it is said of it", numbers.join(", "));
         held.wrong.push(Wrong::new(Class::Merged, span, expected));
     }
     held
@@ -106,23 +101,27 @@ fn says_something(frame: &Frame) -> bool {
         || frame.single.is_some()
         || frame.fates().next().is_some();
     let placed = frame.traits.iter().any(|(known, _)| !matches!(known, Trait::Head(_) | Trait::Organ(_)));
-    told || placed && frame.has_head()
-        || frame.own_head && (frame.seen || frame.organ().is_some())
+    told || placed && frame.has_head() || frame.own_head && (frame.seen || frame.organ().is_some())
         || frame.traits.iter().any(|(known, _)| matches!(known, Trait::Lobe(_) | Trait::Density(_)))
 }
 
 /// Holds what is said of one lesion against the one it fits best.
 fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
+    let exam = |figure: &Figure| {
+        let label = matches!(figure.label, Some(Label::Gap | Label::Pixel | Label::OrganVolume));
+        label && of_examination(figure, frame, ground)
+    };
+    let mut rest = frame.clone();
+    rest.figures.retain(|figure| !exam(figure));
+    if rest.figures.len() < frame.figures.len() && !says_something(&rest) {
+        return;
+    }
+    let frame = &rest;
     let only_exam = !frame.has_head() && frame.refs.is_empty() && frame.extreme.is_none();
     if only_exam && about_examination(frame, ground) {
         return;
     }
-    let kind = |lesion: &&Lesion| {
-        frame
-            .traits
-            .iter()
-            .all(|(known, _)| !matches!(known, Trait::Head(_)) || fits(known, lesion, Mode::Open))
-    };
+    let kind = |lesion: &&Lesion| frame.traits.iter().all(|(known, _)| !matches!(known, Trait::Head(_)) || fits(known, lesion, Mode::Open));
     let judged = ground.lesions.iter().map(|lesion| {
         let wrong = against(frame, lesion, grouped, ground);
         let used = held.described.contains(&lesion.number);
@@ -148,7 +147,8 @@ fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
     if (wrong.is_empty() || ground.named) && !held.described.contains(&lesion.number) {
         held.described.push(lesion.number);
     }
-    if frame.figures.iter().any(|figure| sizes(figure)) {
+    let compares = frame.fates().next().is_some() || frame.figures.iter().any(|f| f.or_prior || f.when != When::Open);
+    if frame.figures.iter().any(sizes) && !compares {
         held.sized.push(lesion.number);
     }
     held.covered.push(lesion.number);
@@ -157,7 +157,7 @@ fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
 
 /// Whether a figure is the size of a lesion in this examination.
 fn sizes(figure: &Figure) -> bool {
-    let label = matches!(figure.label, None | Some(Label::Size | Label::Long));
+    let label = matches!(figure.label, None | Some(Label::Size | Label::Axes | Label::Long));
     let length = figure.numbers.first().is_some_and(|(_, unit)| unit.quantity() == Quantity::Length);
     label && length && figure.when == When::Open && figure.shape != Shape::Range
 }
@@ -174,21 +174,14 @@ fn about_examination(frame: &Frame, ground: &Ground<'_>) -> bool {
 pub(super) fn of_examination(figure: &Figure, frame: &Frame, ground: &Ground<'_>) -> bool {
     let evidence = ground.evidence;
     let is = |at: usize, value: Option<Value>| {
-        figure
-            .numbers
-            .get(at)
-            .is_some_and(|(number, unit)| value.is_some_and(|v| v.is(*number, *unit, ground.mode)))
+        figure.numbers.get(at).is_some_and(|(number, unit)| value.is_some_and(|v| v.is(*number, *unit, ground.mode)))
     };
     let spacing = |at: usize| evidence.spacing_mm.map(|spacing| Value::spacing(spacing[at]));
     match (figure.label, figure.shape) {
         (Some(Label::Gap), Shape::One) => is(0, spacing(2)),
-        (Some(Label::Pixel), Shape::By) => {
-            is(0, spacing(0)) && is(1, spacing(1)) && (figure.numbers.len() == 2 || is(2, spacing(2)))
-        }
+        (Some(Label::Pixel), Shape::By) => is(0, spacing(0)) && is(1, spacing(1)) && (figure.numbers.len() == 2 || is(2, spacing(2))),
         (Some(Label::Pixel), Shape::One) => is(0, spacing(0)) && is(0, spacing(1)),
-        (None | Some(Label::Volume | Label::OrganVolume), Shape::One)
-            if frame.organ().is_some() || figure.label.is_some() =>
-        {
+        (None | Some(Label::Volume | Label::OrganVolume), Shape::One) if frame.organ().is_some() || figure.label.is_some() => {
             evidence.examined.iter().any(|examined| {
                 let here = frame.organ().is_none_or(|place| place == Place::from(examined.organ));
                 let organ_ml = examined.organ_volume_ml.map(|ml| Value::new(ml * 1000.0, Quantity::Volume));
@@ -221,10 +214,10 @@ pub(super) fn against(frame: &Frame, lesion: &Lesion, grouped: bool, ground: &Gr
         if !fits(known, lesion, ground.mode) {
             wrong.push(Wrong::new(known.class(), *span, trait_told(known, lesion)));
         }
-        if let Trait::Fate(fate) = known {
-            wrong.extend(
-                fate_wrong(*fate, lesion, ground).map(|(class, told)| Wrong::new(class, *span, told)),
-            );
+        if let Trait::Fate(fate) = known
+            && !within_uncertainty(*fate, frame, lesion)
+        {
+            wrong.extend(fate_wrong(*fate, lesion, ground).map(|(class, told)| Wrong::new(class, *span, told)));
         }
     }
     for figure in &frame.figures {
@@ -278,8 +271,7 @@ pub(super) fn is_extreme(extreme: Extreme, lesion: &Lesion, rivals: &[&Lesion]) 
 }
 
 fn superlative_told(extreme: Extreme, rivals: &[&Lesion]) -> String {
-    let order =
-        |a: &&&Lesion, b: &&&Lesion| a.long_axis_mm.unwrap_or(0.0).total_cmp(&b.long_axis_mm.unwrap_or(0.0));
+    let order = |a: &&&Lesion, b: &&&Lesion| a.long_axis_mm.unwrap_or(0.0).total_cmp(&b.long_axis_mm.unwrap_or(0.0));
     let (found, word) = match extreme {
         Extreme::Largest => (rivals.iter().max_by(order), "largest"),
         Extreme::Smallest => (rivals.iter().min_by(order), "smallest"),
@@ -301,7 +293,7 @@ pub(super) fn fits(known: &Trait, lesion: &Lesion, mode: Mode) -> bool {
             Head::Any => true,
             Head::Nodule => matches!(lesion.what, What::LungNodule),
             Head::Mass => lesion.what == What::LungMass || open && lesion.what == What::Other,
-            Head::Focal => !matches!(lesion.what, What::LungMass),
+            Head::Focal => matches!(lesion.what, What::LiverLesion | What::Other),
         },
         Trait::Density(densities) => lesion.density.map_or(open, |density| densities.contains(&density)),
         Trait::SmallerThan(mm) => lesion.long_axis_mm.map_or(open, |long| long <= *mm + 0.05),
@@ -381,10 +373,7 @@ pub(super) fn fate_wrong(fate: Fate, lesion: &Lesion, ground: &Ground<'_>) -> Op
     let Some(change) = &lesion.change else {
         let compared = ground.evidence.compared.is_some();
         let class = if compared { Class::Trend } else { Class::NoPrior };
-        return Some((
-            class,
-            format!("finding {} was not compared with an earlier examination", lesion.number),
-        ));
+        return Some((class, format!("finding {} was not compared with an earlier examination", lesion.number)));
     };
     let right = match fate {
         Fate::New => change.trend == Trend::New,
@@ -403,13 +392,16 @@ pub(super) fn fate_wrong(fate: Fate, lesion: &Lesion, ground: &Ground<'_>) -> Op
     (!right).then(|| (Class::Trend, format!("finding {} is {told}", lesion.number)))
 }
 
+/// Whether a frame calls a lesion unchanged and then says by how little it has grown or shrunk.
+fn within_uncertainty(fate: Fate, frame: &Frame, lesion: &Lesion) -> bool {
+    let unchanged = frame.fates().any(|(fate, _)| fate == Fate::Unchanged);
+    let change = lesion.change.as_ref().filter(|change| unchanged && change.trend == Trend::Unchanged);
+    let share = change.and_then(|change| change.volume_change_percent);
+    share.is_some_and(|share| fate == Fate::Grown && share > 0.0 || fate == Fate::Shrunk && share < 0.0)
+}
+
 /// What is wrong with one figure of one lesion.
-pub(super) fn figure_wrong(
-    figure: &Figure,
-    frame: &Frame,
-    lesion: &Lesion,
-    ground: &Ground<'_>,
-) -> Vec<Wrong> {
+pub(super) fn figure_wrong(figure: &Figure, frame: &Frame, lesion: &Lesion, ground: &Ground<'_>) -> Vec<Wrong> {
     let mode = ground.mode;
     let wrong = |class, told: String| vec![Wrong::new(class, figure.span, told)];
     let (number, unit) = figure.numbers[0];
@@ -432,33 +424,28 @@ pub(super) fn figure_wrong(
         _ => true,
     };
     let right = match figure.shape {
-        Shape::One => {
-            values(figure, lesion, quantity, ground).iter().any(|value| value.is(number, unit, mode))
-        }
+        Shape::One => values(figure, lesion, quantity, ground).iter().any(|value| value.is(number, unit, mode)),
         Shape::By => {
             let axes = |of: fn(&Lesion, Option<Label>, Quantity) -> Vec<Value>| {
                 let each = [Label::Long, Label::Short];
-                let labelled =
-                    matches!(figure.label, None | Some(Label::Size | Label::Longest | Label::Long));
+                let labelled = matches!(figure.label, None | Some(Label::Size | Label::Axes | Label::Longest | Label::Long));
                 labelled
                     && figure.numbers.len() == 2
                     && each.iter().zip(&figure.numbers).all(|(label, (number, unit))| {
-                        of(lesion, Some(*label), unit.quantity())
-                            .iter()
-                            .any(|value| value.is(*number, *unit, mode))
+                        of(lesion, Some(*label), unit.quantity()).iter().any(|value| value.is(*number, *unit, mode))
                     })
             };
             match figure.when {
                 When::Prior => axes(measure::prior),
                 When::Change => axes(measure::now) || axes(measure::prior),
+                When::Open if figure.or_prior => axes(measure::now) || axes(measure::prior),
                 When::Open | When::Now => axes(measure::now),
             }
         }
         Shape::Range => {
             let end = figure.numbers[1];
-            let from_to =
-                measure::prior(lesion, figure.label, quantity).iter().any(|v| v.is(number, unit, mode))
-                    && measure::now(lesion, figure.label, quantity).iter().any(|v| v.is(end.0, end.1, mode));
+            let from_to = measure::prior(lesion, figure.label, quantity).iter().any(|v| v.is(number, unit, mode))
+                && measure::now(lesion, figure.label, quantity).iter().any(|v| v.is(end.0, end.1, mode));
             let spread = lesion.range_hu.filter(|_| quantity == Quantity::Attenuation).is_some_and(|range| {
                 let is = |at: usize, (number, unit)| Value::new(range[at], quantity).is(number, unit, mode);
                 is(0, (number, unit)) && is(1, end)
@@ -486,6 +473,9 @@ fn values(figure: &Figure, lesion: &Lesion, quantity: Quantity, ground: &Ground<
             both
         }
     };
+    if figure.or_prior {
+        values.extend(measure::prior(lesion, label, quantity));
+    }
     if matches!(quantity, Quantity::Percent | Quantity::Time) {
         values.extend(measure::change(lesion, label, quantity, ground.evidence));
     }
@@ -496,11 +486,7 @@ fn values(figure: &Figure, lesion: &Lesion, quantity: Quantity, ground: &Ground<
 fn figure_class(figure: &Figure, lesion: &Lesion, quantity: Quantity, ground: &Ground<'_>) -> Class {
     let (number, unit) = figure.numbers[0];
     if matches!(quantity, Quantity::Percent | Quantity::Time) && figure.label != Some(Label::Score) {
-        return if lesion.change.is_none() && ground.evidence.compared.is_none() {
-            Class::NoPrior
-        } else {
-            Class::Change
-        };
+        return if lesion.change.is_none() && ground.evidence.compared.is_none() { Class::NoPrior } else { Class::Change };
     }
     if matches!(figure.when, When::Prior) && ground.evidence.compared.is_none() {
         return Class::NoPrior;
@@ -519,12 +505,7 @@ fn figure_class(figure: &Figure, lesion: &Lesion, quantity: Quantity, ground: &G
         labels.iter().any(|label| measure::now(of, *label, quantity).iter().any(|v| v.is(number, unit, mode)))
     };
     let length = [Some(Label::Long), Some(Label::Short), Some(Label::Longest3d), Some(Label::MeanDiameter)];
-    let attenuation = [
-        Some(Label::Attenuation),
-        Some(Label::AttenuationSd),
-        Some(Label::AttenuationMin),
-        Some(Label::AttenuationMax),
-    ];
+    let attenuation = [Some(Label::Attenuation), Some(Label::AttenuationSd), Some(Label::AttenuationMin), Some(Label::AttenuationMax)];
     if figure.shape == Shape::By && figure.numbers.len() == 2 {
         let each: Vec<Vec<Value>> = [Label::Long, Label::Short]
             .map(|label| match figure.when {
@@ -532,9 +513,7 @@ fn figure_class(figure: &Figure, lesion: &Lesion, quantity: Quantity, ground: &G
                 _ => measure::now(lesion, Some(label), quantity),
             })
             .into();
-        let is = |at: usize, values: &[Value]| {
-            values.iter().any(|v| v.is(figure.numbers[at].0, figure.numbers[at].1, mode))
-        };
+        let is = |at: usize, values: &[Value]| values.iter().any(|v| v.is(figure.numbers[at].0, figure.numbers[at].1, mode));
         if is(0, &each[1]) && is(1, &each[0]) {
             return Class::Axis;
         }
@@ -600,6 +579,7 @@ pub(super) fn nothing_there(frame: &Frame, ground: &Ground<'_>) -> Wrong {
 pub(super) fn head_fits(frame: &Frame, kind: Kind) -> bool {
     frame.traits.iter().all(|(known, _)| match known {
         Trait::Head(Head::Nodule) => kind == Kind::LungNodule,
+        Trait::Head(Head::Focal) => kind == Kind::LiverLesion,
         Trait::Head(Head::Mass) => false,
         _ => true,
     })
@@ -611,13 +591,22 @@ fn resolved(frame: &Frame, ground: &Ground<'_>, held: &mut Held) {
         held.wrong.push(Wrong::new(Class::NoPrior, frame.span, "nothing was compared"));
         return;
     }
-    let Frame { traits, .. } = frame;
+    let Frame { traits, count, .. } = frame;
+    let count = *count;
     let mut frame = Frame { extreme: None, single: None, refs: Vec::new(), count: None, ..frame.clone() };
     frame.traits = traits.iter().copied().filter(|(known, _)| !matches!(known, Trait::Fate(_))).collect();
     for figure in &mut frame.figures {
         figure.when = When::Now;
     }
     let judged = ground.gone.iter().map(|lesion| against(&frame, lesion, false, ground));
+    if let Some((count, span)) = count {
+        let alike = ground.gone.iter().filter(|lesion| against(&frame, lesion, false, ground).is_empty()).count();
+        if alike != count {
+            held.wrong.push(Wrong::new(Class::Count, span, format!("{alike} are gone")));
+        }
+        held.covered.extend(ground.lesions.iter().map(|lesion| lesion.number));
+        return;
+    }
     match judged.min_by_key(Vec::len) {
         Some(wrong) => held.wrong.extend(wrong),
         None => held.wrong.push(Wrong::new(Class::Trend, frame.span, "no lesion of the prior is gone")),

@@ -94,6 +94,8 @@ pub(super) enum Meaning {
     Feature,
     /// A disease or finding that nobody looked for.
     Disease,
+    /// It must be told at once.
+    Critical,
     /// What to do.
     Advice,
     /// A category of a guideline; its number follows.
@@ -162,6 +164,8 @@ pub(super) enum Extreme {
 pub(super) enum Label {
     /// Size, diameter: the long axis, or long by short.
     Size,
+    /// Long and short axis, in this order.
+    Axes,
     Long,
     Short,
     /// The longest diameter, in the plane or in any direction.
@@ -269,8 +273,7 @@ impl Lexicon {
             }
             Language::English => {
                 for (meanings, words) in english::WORDS {
-                    let words =
-                        words.split(',').map(|word| word.split_whitespace().collect::<Vec<_>>().join(" "));
+                    let words = words.split(',').map(|word| word.split_whitespace().collect::<Vec<_>>().join(" "));
                     words.for_each(|word| lexicon.add(&word, meanings));
                 }
             }
@@ -315,14 +318,13 @@ impl Lexicon {
         from: usize,
     ) -> impl Iterator<Item = (usize, &'a [Meaning])> {
         let mut at = Some(0_usize);
-        (from..text.len())
-            .map_while(move |i| {
-                let node = &self.nodes[at?];
-                let found = node.next.binary_search_by_key(&text[i], |(c, _)| *c).ok();
-                at = found.map(|found| node.next[found].1 as usize);
-                at.map(|at| (i + 1, self.nodes[at].entry))
-            })
-            .filter_map(|(end, entry)| entry.map(|entry| (end, self.entries[entry as usize].as_slice())))
+        (from..text.len()).map_while(move |i| {
+            let node = &self.nodes[at?];
+            let found = node.next.binary_search_by_key(&text[i], |(c, _)| *c).ok();
+            at = found.map(|found| node.next[found].1 as usize);
+            at.map(|at| (i + 1, self.nodes[at].entry))
+        })
+        .filter_map(|(end, entry)| entry.map(|entry| (end, self.entries[entry as usize].as_slice())))
     }
 }
 
@@ -334,10 +336,7 @@ const SHARED: &[(&[Meaning], &str)] = &[
     (&[Meaning::Unit(Unit::Millilitre)], "ml cm3 cm^3 cc"),
     (&[Meaning::Unit(Unit::Hounsfield)], "hu"),
     (&[Meaning::Unit(Unit::Percent)], "%"),
-    (
-        &[Meaning::Unit(Unit::Other)],
-        "m um nm dm km inch inches l dl kg g mg hz px pixel pixels mm2 cm2 mm^2 cm^2 m3 msv mgy gy suv bpm mmhg ‰ °c",
-    ),
+    (&[Meaning::Unit(Unit::Other)], "m um nm dm km inch inches l dl kg g mg hz px pixel pixels mm2 cm2 mm^2 cm^2 m3 msv mgy gy suv bpm mmhg ‰ °c"),
     (&[Meaning::By], "× x *"),
     (&[Meaning::To], "~ →"),
     (&[Meaning::Below], "< ≤"),

@@ -72,9 +72,7 @@ pub(super) fn tokens(text: &Text, lexicon: &Lexicon) -> Vec<Token> {
         let token = |kind| Token { kind, from: at, to };
         match read {
             Read::Nothing => {}
-            Read::Words(meanings) => {
-                tokens.extend(meanings.iter().map(|&meaning| token(Kind::Word(meaning))))
-            }
+            Read::Words(meanings) => tokens.extend(meanings.iter().map(|&meaning| token(Kind::Word(meaning)))),
             Read::Number(number) => tokens.push(token(Kind::Number(number))),
             Read::Stop(c) => tokens.push(token(Kind::Stop(c))),
             Read::Unknown => match tokens.last_mut() {
@@ -127,7 +125,9 @@ fn whole_word(chars: &[char], from: usize, to: usize) -> bool {
     let letter = |i: Option<usize>| i.and_then(|i| chars.get(i)).is_some_and(char::is_ascii_alphabetic);
     let begins = chars[from].is_ascii_alphabetic() && letter(from.checked_sub(1));
     let last = chars[to - 1];
-    let ends = last.is_ascii_alphanumeric() && chars.get(to).is_some_and(char::is_ascii_alphanumeric);
+    // "12.3mmx9.8mm"
+    let times = chars.get(to) == Some(&'x') && chars.get(to + 1).is_some_and(char::is_ascii_digit);
+    let ends = last.is_ascii_alphanumeric() && chars.get(to).is_some_and(char::is_ascii_alphanumeric) && !times;
     !begins && !ends
 }
 
@@ -152,6 +152,7 @@ fn digits(chars: &[char], at: usize) -> Option<(usize, Number)> {
         '-' => (value, signed, i) = (-1.0, true, at + 1),
         '+' | '±' => (signed, i) = (true, at + 1),
         '0'..='9' if at == 0 || !chars[at - 1].is_ascii_alphanumeric() => {}
+        '0'..='9' if chars[at - 1] == 'x' && between_numbers(chars, at - 1) => {}
         _ => return None,
     }
     if signed && chars.get(i) == Some(&' ') {
@@ -163,8 +164,7 @@ fn digits(chars: &[char], at: usize) -> Option<(usize, Number)> {
     let begin = i;
     let mut whole = 0.0;
     while let Some(c) = chars.get(i) {
-        let groups =
-            *c == ',' && i > begin && i - begin <= 3 + 4 * ((i - begin) / 4) && digit(i + 1) && digit(i + 2);
+        let groups = *c == ',' && i > begin && i - begin <= 3 + 4 * ((i - begin) / 4) && digit(i + 1) && digit(i + 2);
         if let Some(d) = c.to_digit(10) {
             whole = whole * 10.0 + f64::from(d);
         } else if !(groups && digit(i + 3) && !digit(i + 4)) {
@@ -246,34 +246,9 @@ fn spelled(chars: &[char], at: usize) -> Option<(usize, Number)> {
 }
 
 const ENGLISH: [&str; 28] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-    "thirty",
-    "forty",
-    "fifty",
-    "sixty",
-    "seventy",
-    "eighty",
-    "ninety",
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty",
+    "fifty", "sixty", "seventy", "eighty", "ninety",
 ];
 
 const CHINESE: [&str; 10] =

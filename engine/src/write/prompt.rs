@@ -15,8 +15,6 @@ pub(super) fn request(language: Language, facts: &Facts<'_>) -> Option<Request> 
     let topics: Vec<Topic<'_>> = topics(facts).into_iter().filter(|t| !t.findings.is_empty()).collect();
     let described: Vec<&Finding> = topics.iter().flat_map(described).collect();
     let first = described.first()?;
-    let example =
-        json!({ "section": "findings", "findings": [first.number], "text": example(language, facts, first) });
 
     let mut user = phrase::either(language, "测量结果：\n", "Measurements:\n").to_owned();
     for finding in &described {
@@ -26,11 +24,8 @@ pub(super) fn request(language: Language, facts: &Facts<'_>) -> Option<Request> 
     for topic in &concluded {
         user += &format!("\n{}", conclusion(language, topic));
     }
-    user += &phrase::either(
-        language,
-        format!("\n第一句的格式示例：\n{{\"sentences\": [{example}, …]}}\n"),
-        format!("\nHow the first sentence may look:\n{{\"sentences\": [{example}, …]}}\n"),
-    );
+    user += phrase::either(language, "\n输出格式：\n", "\nFormat:\n");
+    user += &example(language, facts, first, concluded.first().copied());
     Some(Request {
         language,
         system: phrase::either(language, SYSTEM_CHINESE, SYSTEM_ENGLISH).to_owned(),
@@ -141,8 +136,28 @@ fn conclusion(language: Language, topic: &Topic<'_>) -> String {
     }
 }
 
-/// A sentence as it may be, made of the first finding's own phrases: an example with other numbers gets copied.
-fn example(language: Language, facts: &Facts<'_>, finding: &Finding) -> String {
+/// A reply as it may begin, made of the first finding's own phrases: an example with other numbers, or words
+/// around it, get copied.
+fn example(
+    language: Language,
+    facts: &Facts<'_>,
+    finding: &Finding,
+    concluded: Option<&Topic<'_>>,
+) -> String {
+    let mut sentences = vec![json!({
+        "section": "findings",
+        "findings": [finding.number],
+        "text": described_as(language, facts, finding),
+    })];
+    sentences.extend(concluded.map(|topic| {
+        let numbers: Vec<usize> = topic.findings.iter().map(|finding| finding.number).collect();
+        json!({ "section": "impression", "findings": numbers, "text": concluded_as(language, topic) })
+    }));
+    json!({ "sentences": sentences }).to_string() + "\n"
+}
+
+/// A sentence on one finding.
+fn described_as(language: Language, facts: &Facts<'_>, finding: &Finding) -> String {
     let m = &finding.measurements;
     let (long, short) = (rounded::millimetres(m.long_axis_mm), rounded::millimetres(m.short_axis_mm));
     let (number, name, volume) = (finding.number, name(language, finding), rounded::volume(m.volume_mm3));
@@ -155,8 +170,26 @@ fn example(language: Language, facts: &Facts<'_>, finding: &Finding) -> String {
         English => {
             let hu = attenuation.map_or(String::new(), |hu| format!(", mean attenuation {hu} HU"));
             format!(
-                "Finding {number} is a {name} with a long axis of {long} mm and a short axis of {short} mm, volume {volume}{hu}."
+                "Finding {number} is a {name} with a long axis of {long} mm and a short axis of {short} mm, \
+                 volume {volume}{hu}."
             )
+        }
+    }
+}
+
+/// A sentence that sums up one group.
+fn concluded_as(language: Language, topic: &Topic<'_>) -> String {
+    let what = phrase::lesion_of_organ(language, topic.kind);
+    let count = phrase::counted(language, what, topic.findings.len());
+    let sides = phrase::sides(language, &topic.findings);
+    let largest = topic.largest().expect("a topic of the prompt has findings");
+    let (number, long) = (largest.number, rounded::millimetres(largest.measurements.long_axis_mm));
+    match (language, topic.findings.len()) {
+        (Chinese, 1) => format!("{count}{sides}，长径 {long} mm。"),
+        (Chinese, _) => format!("{count}{sides}，最大者为病灶 {number}，长径 {long} mm。"),
+        (English, 1) => format!("{count}{sides}, long axis {long} mm."),
+        (English, _) => {
+            format!("{count}{sides}; the largest is finding {number}, long axis {long} mm.")
         }
     }
 }

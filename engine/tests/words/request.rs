@@ -6,6 +6,7 @@ use engine::{Language, Side};
 
 use crate::followed::followed;
 use crate::made::{Scene, finding};
+use crate::replies::{scene, written};
 
 /// What people put where a model might read it.
 const HOSTILE: &[&str] = &[
@@ -127,4 +128,15 @@ fn a_model_that_wants_no_system_message_gets_none() {
     assert!(content.starts_with(&asked.system) && content.ends_with(&asked.user));
     assert_eq!(asked.prompt_sha256().len(), 64);
     assert_ne!(asked.prompt_sha256(), asked.schema_sha256());
+}
+
+#[test]
+fn the_reply_that_the_model_is_shown_would_be_accepted() {
+    for language in [Language::English, Language::Chinese] {
+        let scene = scene();
+        let asked = Request::new(language, &scene.facts()).unwrap();
+        let shown = asked.user.trim_end().rsplit('\n').next().unwrap();
+        let judgement = written(language, &scene, &[shown]).judgement;
+        assert_eq!((judgement.accepted, judgement.rejected), (2, Vec::new()), "{shown}");
+    }
 }

@@ -45,6 +45,7 @@ pub(crate) fn results(scene: &Scene, language: Language) -> PathBuf {
                 ],
             },
             density: None,
+            solid_part: None,
             change: None,
             confidence: 0.91,
             model: "made-up".to_owned(),
