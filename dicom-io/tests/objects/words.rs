@@ -204,8 +204,11 @@ fn texts_of_any_report_are_read_and_context_is_not() {
         .iter()
         .flat_map(|section| section.sentences.iter().map(|s| (&*section.heading.meaning, &*s.text)))
         .collect();
-    // The comment of each finding, in its planar and in its volumetric group; no names of devices or models.
-    assert_eq!(found, [("Measurement Group", "实性，边界清楚。"); 4]);
+    // The comment of each finding, in its planar and in its volumetric group, and the advice; no names of
+    // devices or models.
+    let mut expected = vec![("Measurement Group", "实性，边界清楚。"); 4];
+    expected.push(("Qualitative Evaluations", "CT in 6 to 12 months [fleischner-2017.solid.single.6-8.low]"));
+    assert_eq!(found, expected);
 }
 
 #[test]
