@@ -208,7 +208,7 @@ fn advised(age_years: u16) -> Scene {
         immunosuppressed: no,
         screening: no,
     };
-    scene.advised = advise(Guideline::Fleischner2017, &patient, &scene.evidence().lesions);
+    scene.advised = advise(Guideline::Fleischner2017, &patient, &scene.evidence().lesions, false);
     scene
 }
 
