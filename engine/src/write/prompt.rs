@@ -25,7 +25,7 @@ pub(super) fn request(language: Language, facts: &Facts<'_>) -> Option<Request> 
         user += &format!("\n{}", conclusion(language, topic));
     }
     user += phrase::either(language, "\n输出格式：\n", "\nFormat:\n");
-    user += &example(language, facts, first, concluded.first().copied());
+    user += &example(language, facts, first);
     Some(Request {
         language,
         system: phrase::either(language, SYSTEM_CHINESE, SYSTEM_ENGLISH).to_owned(),
@@ -120,22 +120,11 @@ fn conclusion(language: Language, topic: &Topic<'_>) -> String {
     )
 }
 
-/// A reply as it may begin, made of the first finding's own phrases: an example with other numbers, or words
-/// around it, get copied.
-fn example(
-    language: Language,
-    facts: &Facts<'_>,
-    finding: &Finding,
-    concluded: Option<&Topic<'_>>,
-) -> String {
-    let mut reply = json!({
-        "findings": [{ "numbers": [finding.number], "text": described_as(language, facts, finding) }],
-    });
-    if let Some(topic) = concluded {
-        let numbers: Vec<usize> = topic.findings.iter().map(|finding| finding.number).collect();
-        reply["impression"] = json!([{ "numbers": numbers, "text": concluded_as(language, topic) }]);
-    }
-    reply.to_string() + "\n"
+/// A reply as it may begin, made of the first finding's own phrases. Small models copy what they are shown: an
+/// example with other numbers, words around it, or a summary among the findings, comes back in every sentence.
+fn example(language: Language, facts: &Facts<'_>, finding: &Finding) -> String {
+    let text = described_as(language, facts, finding);
+    json!({ "findings": [{ "numbers": [finding.number], "text": text }] }).to_string() + "\n"
 }
 
 /// A sentence on one finding.
