@@ -256,13 +256,13 @@ fn numbered(
     match leading {
         Some(Meaning::Category) => return (vec![Item::Aside(Aside::Category)], at + 1),
         Some(Meaning::Age) => return (vec![Item::Aside(Aside::Age(this))], at + 1),
+        // "序列 40 层" counts slices.
         Some(Meaning::Label(Label::Series))
-            if figure::own_unit(tokens, at).is_none() && whole(tokens, at).is_some() =>
+            if figure::own_unit(tokens, at).is_none()
+                && whole(tokens, at).is_some()
+                && !matches!(next, Some(Meaning::Unit(Unit::Slice) | Meaning::Label(Label::Slice))) =>
         {
-            // "序列 40 层" counts slices.
-            if !matches!(next, Some(Meaning::Unit(Unit::Slice) | Meaning::Label(Label::Slice))) {
-                return (vec![Item::Aside(Aside::Series)], at + 1);
-            }
+            return (vec![Item::Aside(Aside::Series)], at + 1);
         }
         _ => {}
     }
@@ -297,10 +297,11 @@ fn numbered(
             return references(tokens, at);
         }
     }
-    if unit.is_none() && !by && whole(tokens, at).is_some() {
-        if let Some(count) = count(tokens, at, leading, before) {
-            return (vec![Item::Count(count)], at + 1);
-        }
+    if unit.is_none()
+        && !by
+        && let Some(count) = count(tokens, at, leading, before)
+    {
+        return (vec![Item::Count(count)], at + 1);
     }
     match figure::figure(tokens, at, labels) {
         Ok((figure, next)) => (vec![Item::Figure(figure)], next),
@@ -511,7 +512,7 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
         compared |= summary.prior;
         // "The prior showed none", "本次未见": no denial, but what has become of the lesion.
         if let Some(at) =
-            current.filter(|_| summary.denied && !summary.fate && !summary.refs && !summary.side.is_some())
+            current.filter(|_| summary.denied && !summary.fate && !summary.refs && summary.side.is_none())
         {
             let fate = match (summary.prior, summary.now && compared) {
                 (true, _) => Some(Fate::New),
