@@ -144,6 +144,8 @@ pub(crate) fn report(language: Language, (about, section, evidence, text): ByHan
         at += 1;
         let replaced = match evidence {
             [] => sentence.evidence.is_empty(),
+            // A sentence without sizes counts findings and describes none.
+            [_, _, ..] if !text.contains("mm") => sentence.evidence == evidence,
             _ => !sentence.evidence.is_empty() && sentence.evidence.iter().all(|n| evidence.contains(n)),
         };
         // Who has not checked the report stands at its end.

@@ -368,6 +368,14 @@ fn anothers_size(draft: &mut Draft<'_>) -> bool {
 /// Sizes of two findings in one sentence change places.
 fn sizes_swapped(draft: &mut Draft<'_>) -> bool {
     for place in draft.places(|sentence| sentence.evidence.len() == 2) {
+        let about = draft.sentence(place).evidence.clone();
+        let (first, second) = (draft.case.finding(about[0]), draft.case.finding(about[1]));
+        // Of two that are alike in words, either may have either size.
+        let told = |f: &engine::Finding| (f.site, f.density);
+        let alike = |(a, b)| told(a) == told(b) || (a.site.organ == b.site.organ && (a.site.side.is_none() || b.site.side.is_none()));
+        if first.zip(second).is_none_or(alike) {
+            continue;
+        }
         let text = draft.text(place);
         let products: Vec<Figure> =
             figures(&text).into_iter().filter(|f| f.joined == Joined::Product).collect();

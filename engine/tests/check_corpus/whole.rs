@@ -76,7 +76,14 @@ fn left_out(draft: &mut Draft<'_>) -> bool {
         .iter()
         .filter(|finding| several(finding.site.organ))
         .map(|finding| finding.number)
-        .filter(|number| draft.narrative.findings.iter().any(|s| s.evidence == [*number]))
+        .filter(|number| {
+            // A sentence on two findings may describe it as well.
+            let elsewhere = draft.narrative.findings.iter().any(|s| {
+                let sized = s.text.contains("mm") || s.text.contains("cm");
+                s.evidence.len() > 1 && s.evidence.contains(number) && sized
+            });
+            !elsewhere && draft.narrative.findings.iter().any(|s| s.evidence == [*number])
+        })
         .collect();
     if candidates.is_empty() {
         return false;
@@ -112,6 +119,10 @@ fn twice(draft: &mut Draft<'_>) -> bool {
 }
 
 fn described_twice(draft: &mut Draft<'_>) -> bool {
+    // What has become of a finding has its size too and describes it no second time.
+    if draft.case.compared.is_some() {
+        return false;
+    }
     // The template's description beside one in other words, whichever of the two the report is made of.
     let template = draft.case.template(draft.language());
     let other = crate::paraphrase::paraphrase(draft.case, draft.language(), 77);

@@ -432,7 +432,7 @@ pub(crate) const ALL: &[Mutator] = &[
                 ("lesion", "questionable lesion"),
                 ("nodule", "probable nodule"),
                 ("nodule", "suspected nodule"),
-                ("lesion", "apparent lesion"),
+                ("lesion", "equivocal lesion"),
             ],
         },
     ),
