@@ -91,7 +91,12 @@ pub fn judge(narrative: &Narrative, evidence: &Evidence, mode: Mode) -> Verdict 
         language,
         mode,
         gone: compared.map(|compared| compared.resolved.iter().map(hold::gone).collect()).unwrap_or_default(),
-        advice: evidence.advised.advice.iter().map(|advice| Text::new(&advice.text(language)).bare()).collect(),
+        advice: evidence
+            .advised
+            .advice
+            .iter()
+            .map(|advice| Text::new(&advice.text(language)).bare())
+            .collect(),
         refused: evidence.advised.refused.iter().map(|why| Text::new(&why.text(language)).bare()).collect(),
     };
     let sections = [

@@ -84,19 +84,52 @@ pub fn audit(document: &Document, known: &Known<'_>) -> Vec<Complaint> {
         facts(document, evidence, &mut complaints);
     }
     let position = |complaint: &Complaint| {
-        let mut all = document.parts.iter().flat_map(|part| part.sentences.iter().map(move |s| (part.heading, s)));
-        let at = all.position(|(heading, text)| Some(heading) == complaint.section && *text == complaint.sentence);
+        let mut all =
+            document.parts.iter().flat_map(|part| part.sentences.iter().map(move |s| (part.heading, s)));
+        let at =
+            all.position(|(heading, text)| Some(heading) == complaint.section && *text == complaint.sentence);
         at.unwrap_or(usize::MAX)
     };
     complaints.0.sort_by_key(position);
     complaints.0
 }
 
+/// What a person may know and a measurement report does not hold is no fault of theirs.
+const UNSUPPORTED: &[Class] = &[
+    Class::Age,
+    Class::Certainty,
+    Class::Date,
+    Class::Evidence,
+    Class::Feature,
+    Class::Hedge,
+    Class::Identifier,
+    Class::Instruction,
+    Class::Malignancy,
+    Class::Segment,
+    Class::Series,
+    Class::Sex,
+    Class::SpelledNumber,
+    Class::UnknownWords,
+];
+
+/// What can be wrong only where a guideline was asked.
+const OF_GUIDELINES: &[Class] = &[Class::Recommendation, Class::Interval, Class::MissingAdvice];
+
+/// What can be wrong only where the prior is known.
+const OF_PRIORS: &[Class] = &[Class::NoPrior, Class::Trend, Class::Change];
+
 /// Holds findings, impression and recommendation against the evidence.
 fn facts(document: &Document, evidence: &Evidence, complaints: &mut Complaints) {
     let of = |heading| -> Vec<Sentence> {
         let texts = document.sentences(heading);
-        texts.map(|text| Sentence { text: text.to_owned(), evidence: Vec::new(), rules: Vec::new(), author: Author::Human }).collect()
+        texts
+            .map(|text| Sentence {
+                text: text.to_owned(),
+                evidence: Vec::new(),
+                rules: Vec::new(),
+                author: Author::Human,
+            })
+            .collect()
     };
     let narrative = Narrative {
         language: document.language,
@@ -117,7 +150,10 @@ fn facts(document: &Document, evidence: &Evidence, complaints: &mut Complaints) 
         });
         // A missing section is told once, and by its name.
         let section_is_missing = fault.class == Class::Empty && place.is_none_or(|(_, text)| text.is_empty());
-        if !section_is_missing {
+        let unknown = UNSUPPORTED.contains(&fault.class)
+            || (evidence.advised.guideline.is_none() && OF_GUIDELINES.contains(&fault.class))
+            || (evidence.compared.is_none() && OF_PRIORS.contains(&fault.class));
+        if !section_is_missing && !unknown {
             complaints.push(Kind::Fact(fault.class), place, fault.found, fault.expected);
         }
     }

@@ -85,6 +85,7 @@ fn finding(number: usize, centre: Lps) -> Finding {
             outline_ij: Vec::new(),
         },
         density: None,
+        solid_part: None,
         change: None,
         confidence: 0.9,
         model: "test".to_owned(),

@@ -166,6 +166,11 @@ fn items(tokens: &[Token], chars: &[char]) -> Vec<(Item, Span)> {
                 _ => {}
             },
             Kind::Word(meaning) => {
+                if let Some(extreme) = than_others(tokens, at, meaning) {
+                    items.push((Item::Extreme(extreme), span));
+                    at += 1;
+                    continue;
+                }
                 if let Some(item) = plain(meaning) {
                     push(item);
                 }
@@ -188,6 +193,18 @@ fn items(tokens: &[Token], chars: &[char]) -> Vec<(Item, Span)> {
         at += 1;
     }
     items
+}
+
+/// "Larger than all others" is the largest.
+fn than_others(tokens: &[Token], at: usize, meaning: Meaning) -> Option<Extreme> {
+    let extreme = match meaning {
+        Meaning::Above | Meaning::Trend(Fate::Grown) => Extreme::Largest,
+        Meaning::Below | Meaning::Trend(Fate::Shrunk) => Extreme::Smallest,
+        _ => return None,
+    };
+    let mut rest = tokens[at + 1..].iter().map(|token| token.kind);
+    let next = rest.find(|kind| !matches!(kind, Kind::Word(Meaning::Fill | Meaning::Of)))?;
+    matches!(next, Kind::Word(Meaning::Rest | Meaning::Each)).then_some(extreme)
 }
 
 /// The item that a word is by itself.
@@ -239,7 +256,9 @@ fn numbered(
     match leading {
         Some(Meaning::Category) => return (vec![Item::Aside(Aside::Category)], at + 1),
         Some(Meaning::Age) => return (vec![Item::Aside(Aside::Age(this))], at + 1),
-        Some(Meaning::Label(Label::Series)) if figure::own_unit(tokens, at).is_none() && whole(tokens, at).is_some() => {
+        Some(Meaning::Label(Label::Series))
+            if figure::own_unit(tokens, at).is_none() && whole(tokens, at).is_some() =>
+        {
             // "序列 40 层" counts slices.
             if !matches!(next, Some(Meaning::Unit(Unit::Slice) | Meaning::Label(Label::Slice))) {
                 return (vec![Item::Aside(Aside::Series)], at + 1);
@@ -302,7 +321,9 @@ fn slice(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
         // "第 12 至第 15 层"
         let skip = usize::from(word(tokens, end + 1) == Some(Meaning::Label(Label::Slice)));
         match number(tokens, end + 1 + skip) {
-            Some(number) if joined && figure::own_unit(tokens, end + 1 + skip).is_none_or(|u| u == Unit::Slice) => {
+            Some(number)
+                if joined && figure::own_unit(tokens, end + 1 + skip).is_none_or(|u| u == Unit::Slice) =>
+            {
                 items.push(Item::Slice(number));
             }
             Some(number) if of => items.push(Item::Aside(Aside::Slices(number))),
@@ -319,7 +340,8 @@ fn references(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
     let mut refs: Vec<usize> = whole(tokens, at).into_iter().collect();
     let mut end = at + 1;
     loop {
-        let list = matches!(word(tokens, end), Some(Meaning::And)) || matches!(stop(tokens, end), Some('、' | ','));
+        let list =
+            matches!(word(tokens, end), Some(Meaning::And)) || matches!(stop(tokens, end), Some('、' | ','));
         let range = matches!(word(tokens, end), Some(Meaning::To)) || stop(tokens, end) == Some('-');
         // "病灶 1、病灶 2", "findings 1, 2, and 3"
         let mut next = end + 1;
@@ -328,12 +350,17 @@ fn references(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
         }
         let Some(number) = whole(tokens, next) else { break };
         let measured = figure::own_unit(tokens, next).is_some()
-            || matches!(word(tokens, next + 1), Some(Meaning::By | Meaning::Classifier | Meaning::Lesion(..)));
+            || matches!(
+                word(tokens, next + 1),
+                Some(Meaning::By | Meaning::Classifier | Meaning::Lesion(..))
+            );
         if measured || !(list || range) {
             break;
         }
         match refs.last() {
-            Some(&first) if range && number > first && number - first < 1000 => refs.extend(first + 1..=number),
+            Some(&first) if range && number > first && number - first < 1000 => {
+                refs.extend(first + 1..=number)
+            }
             _ => refs.push(number),
         }
         end = next + 1;
@@ -345,7 +372,9 @@ fn references(tokens: &[Token], at: usize) -> (Vec<Item>, usize) {
 fn count(tokens: &[Token], at: usize, leading: Option<Meaning>, before: &[(Item, Span)]) -> Option<usize> {
     let count = whole(tokens, at)?;
     let mut next = at + 1;
-    while let Some(Meaning::Fill | Meaning::Of | Meaning::Rest | Meaning::Extreme(_)) = word(tokens, next) {
+    while let Some(Meaning::Fill | Meaning::Of | Meaning::Rest | Meaning::Each | Meaning::Extreme(_)) =
+        word(tokens, next)
+    {
         next += 1;
     }
     let counted = matches!(
@@ -371,9 +400,11 @@ fn count(tokens: &[Token], at: usize, leading: Option<Meaning>, before: &[(Item,
     let ends = tokens.get(next).is_none_or(|token| matches!(token.kind, Kind::Stop(_)));
     let total = leading == Some(Meaning::Label(Label::Total)) || matches!(leading, Some(Meaning::Each));
     let after = before.last().map(|(item, _)| item);
-    let of_before = ends
-        && matches!(after, Some(Item::Trait(_) | Item::Plural | Item::Seen | Item::Break(',') | Item::Count(_)))
-        && before.iter().any(|(item, _)| matches!(item, Item::Trait(Trait::Head(_))));
+    let of_before =
+        ends && matches!(
+            after,
+            Some(Item::Trait(_) | Item::Plural | Item::Seen | Item::Break(',') | Item::Count(_))
+        ) && before.iter().any(|(item, _)| matches!(item, Item::Trait(Trait::Head(_))));
     (counted || total || of_before).then_some(count)
 }
 
@@ -391,6 +422,9 @@ struct Summary {
     organ: Option<Place>,
     density: bool,
     fate: bool,
+    /// A denial after what has become of it.
+    late_not: bool,
+    seen: bool,
     prior: bool,
     now: bool,
 }
@@ -405,6 +439,8 @@ fn summary(items: &[(Item, Span)]) -> Summary {
             Item::Extreme(_) => summary.extreme = true,
             Item::Rest => summary.rest = true,
             Item::Figure(_) | Item::Slice(_) => summary.figure = true,
+            // "A new nodule that was not seen before" denies nothing.
+            Item::Not if summary.fate => summary.late_not = true,
             Item::Not => summary.denied = true,
             Item::Trait(Trait::Head(_)) => summary.head = true,
             Item::Trait(Trait::Side(sides)) => summary.side = Some(*sides),
@@ -412,6 +448,7 @@ fn summary(items: &[(Item, Span)]) -> Summary {
             Item::Trait(Trait::Density(_)) => summary.density = true,
             Item::Trait(Trait::Fate(_)) => summary.fate = true,
             Item::Prior => summary.prior = true,
+            Item::Seen => summary.seen = true,
             Item::Now => summary.now = true,
             _ => {}
         }
@@ -429,7 +466,8 @@ fn clauses(items: &[(Item, Span)]) -> Vec<(char, &[(Item, Span)])> {
             Item::And => {
                 let rest = &items[at + 1..];
                 let end = rest.iter().position(|(item, _)| matches!(item, Item::Break(_) | Item::And));
-                let (before, after) = (summary(&items[from..at]), summary(&rest[..end.unwrap_or(rest.len())]));
+                let (before, after) =
+                    (summary(&items[from..at]), summary(&rest[..end.unwrap_or(rest.len())]));
                 let said = before.count || before.figure || before.denied || before.refs;
                 let more = after.count
                     || after.denied
@@ -441,7 +479,9 @@ fn clauses(items: &[(Item, Span)]) -> Vec<(char, &[(Item, Span)])> {
                 if !(said && more || after.denied && !before.denied) {
                     continue;
                 }
-                ','
+                // "No nodules or focal lesions" denies both.
+                let positive = after.count || after.figure || after.refs || after.seen || after.extreme;
+                if before.denied && !after.denied && !positive { 'n' } else { ',' }
             }
             _ => continue,
         };
@@ -466,10 +506,13 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
         if clause.is_empty() {
             continue;
         }
-        let summary = summary(clause);
+        let mut summary = summary(clause);
+        summary.denied |= mark == 'n' || summary.late_not && !summary.prior;
         compared |= summary.prior;
         // "The prior showed none", "本次未见": no denial, but what has become of the lesion.
-        if let Some(at) = current.filter(|_| summary.denied && !summary.fate && !summary.refs && !summary.side.is_some()) {
+        if let Some(at) =
+            current.filter(|_| summary.denied && !summary.fate && !summary.refs && !summary.side.is_some())
+        {
             let fate = match (summary.prior, summary.now && compared) {
                 (true, _) => Some(Fate::New),
                 (false, true) => Some(Fate::Resolved),
@@ -493,6 +536,10 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
         }
         let at = current.expect("a frame was begun");
         clause.iter().for_each(|(item, span)| frames[at].take(item, *span));
+        if summary.late_not && summary.prior {
+            let span = (clause[0].1.0, clause[clause.len() - 1].1.1);
+            frames[at].take(&Item::Trait(Trait::Fate(Fate::New)), span);
+        }
         if summary.denied {
             frames[at].denied = true;
         }
@@ -521,7 +568,8 @@ fn begins(frame: &Frame, mark: char, clause: &Summary) -> bool {
     let told = measured || frame.count.is_some() || !frame.refs.is_empty() || frame.many.is_some();
     let anchored = clause.side.is_some() || clause.organ.is_some() || clause.head || clause.density;
     let side = frame.side();
-    frame.denied != clause.denied && (clause.denied || told || anchored || clause.refs || clause.figure || clause.count)
+    frame.denied != clause.denied
+        && (clause.denied || told || anchored || clause.refs || clause.figure || clause.count)
         || frame.denied && clause.denied && anchored
         || frame.not_assessed && (anchored || clause.refs)
         || clause.refs && (!frame.refs.is_empty() || frame.is_group() || measured && mark != '(')
@@ -531,7 +579,7 @@ fn begins(frame: &Frame, mark: char, clause: &Summary) -> bool {
         || told && clause.side.is_some() && side.is_some() && clause.side != side
         || told && clause.organ.is_some() && frame.organ().is_some() && clause.organ != frame.organ()
         || measured && mark == ';' && (anchored || clause.refs)
-        || measured && clause.figure && clause.head && clause.side.is_some()
+        || measured && clause.figure && clause.head
         || frame.is_group() && told && clause.figure && anchored && mark != '('
 }
 
@@ -539,13 +587,16 @@ fn begin(frames: &[Frame], current: Option<usize>, mark: char, clause: &Summary,
     let Some(root) = current.map(|at| &frames[at]) else { return Frame::default() };
     let mut frame = Frame { part: clause.count && (root.count.is_some() || root.part), ..Frame::default() };
     // The other parts in one bracket follow the first one, not each other.
-    let root = frames.iter().rev().find(|other| frame.part && other.count.is_some() && !other.part).unwrap_or(root);
+    let root =
+        frames.iter().rev().find(|other| frame.part && other.count.is_some() && !other.part).unwrap_or(root);
     for (known, span) in &root.traits {
         let inherited = match known {
             Trait::Head(_) => !clause.head,
             Trait::Organ(_) => clause.organ.is_none(),
             Trait::Side(_) => (frame.part && inside && mark != ';') && clause.side.is_none(),
-            Trait::Density(_) => (frame.part && inside && mark != ';') && !clause.density && clause.side.is_some(),
+            Trait::Density(_) => {
+                (frame.part && inside && mark != ';') && !clause.density && clause.side.is_some()
+            }
             _ => false,
         };
         if inherited {
@@ -557,7 +608,8 @@ fn begin(frames: &[Frame], current: Option<usize>, mark: char, clause: &Summary,
 
 impl Frame {
     fn take(&mut self, item: &Item, span: Span) {
-        self.span = if self.span == (0, 0) { span } else { (self.span.0.min(span.0), self.span.1.max(span.1)) };
+        self.span =
+            if self.span == (0, 0) { span } else { (self.span.0.min(span.0), self.span.1.max(span.1)) };
         match item {
             Item::Trait(known) => {
                 if matches!(known, Trait::Head(_)) {
@@ -582,7 +634,13 @@ impl Frame {
             Item::Respectively => self.respectively = true,
             Item::Seen => self.seen = true,
             Item::NotAssessed => self.not_assessed = true,
-            Item::Not | Item::Lies | Item::And | Item::Prior | Item::Now | Item::Break(_) | Item::Aside(_) => {}
+            Item::Not
+            | Item::Lies
+            | Item::And
+            | Item::Prior
+            | Item::Now
+            | Item::Break(_)
+            | Item::Aside(_) => {}
         }
     }
 
@@ -617,11 +675,16 @@ impl Frame {
 
     /// Whether it speaks of several lesions.
     pub(super) fn is_group(&self) -> bool {
-        let sides: Vec<Sides> = self.traits.iter().filter_map(|(known, _)| match known {
-            Trait::Side(sides) => Some(*sides),
-            _ => None,
-        }).collect();
-        let two_sides = sides.contains(&Sides::Both) || sides.contains(&Sides::Left) && sides.contains(&Sides::Right);
+        let sides: Vec<Sides> = self
+            .traits
+            .iter()
+            .filter_map(|(known, _)| match known {
+                Trait::Side(sides) => Some(*sides),
+                _ => None,
+            })
+            .collect();
+        let two_sides =
+            sides.contains(&Sides::Both) || sides.contains(&Sides::Left) && sides.contains(&Sides::Right);
         self.count.is_some_and(|(count, _)| count > 1)
             || self.refs.len() > 1
             || self.many.is_some()

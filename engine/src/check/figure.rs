@@ -2,6 +2,7 @@
 
 use super::claims::{Span, number};
 use super::lexicon::{Label, Meaning, Unit};
+use super::measure::Quantity;
 use super::tokens::{Kind, Number, Token};
 
 /// One or more numbers that are one statement.
@@ -114,6 +115,7 @@ impl Labels {
 
     /// The label for a number in `unit`: the first that waits and fits, else the last one's in a list.
     fn take(&mut self, unit: Unit) -> (Option<Label>, bool) {
+        let same = unit.quantity();
         if let Some(at) = self.waiting.iter().position(|label| measures(*label, unit)) {
             let label = self.waiting.remove(at);
             self.last = Some((label, unit));
@@ -123,11 +125,14 @@ impl Labels {
             Some((label, last)) if same_kind(last, unit) => (Some(label), true),
             // "体积 310 mm": the word stands, and the unit is wrong.
             _ => match self.waiting.pop() {
-                Some(label) if !matches!(unit, Unit::Percent | Unit::Day | Unit::Week | Unit::Month | Unit::Year) => {
+                Some(label) if self::change(label) && matches!(same, Quantity::Percent | Quantity::Time) => {
+                    (None, false)
+                }
+                Some(label) => {
                     self.waiting.clear();
                     (Some(label), false)
                 }
-                _ => (None, false),
+                None => (None, false),
             },
         }
     }
@@ -143,6 +148,7 @@ pub(super) fn measures(label: Label, unit: Unit) -> bool {
         | Label::Longest
         | Label::Longest3d
         | Label::MeanDiameter
+        | Label::SolidPart
         | Label::Gap
         | Label::Pixel
         | Label::Unmeasured => matches!(unit, Unit::Millimetre | Unit::Centimetre),
@@ -160,17 +166,14 @@ pub(super) fn measures(label: Label, unit: Unit) -> bool {
     }
 }
 
+/// Whether a change of it is given in percent or over days: "volume +56 % in 92 days".
+fn change(label: Label) -> bool {
+    use Label::{Axes, Long, Longest, MeanDiameter, Short, Size, Uncertainty, Volume};
+    matches!(label, Axes | Long | Longest | MeanDiameter | Short | Size | Uncertainty | Volume)
+}
+
 fn same_kind(one: Unit, other: Unit) -> bool {
-    let kind = |unit| match unit {
-        Unit::Millimetre | Unit::Centimetre => 0,
-        Unit::CubicMillimetre | Unit::Millilitre => 1,
-        Unit::Hounsfield => 2,
-        Unit::Percent => 3,
-        Unit::Day | Unit::Week | Unit::Month | Unit::Year => 4,
-        Unit::Slice => 5,
-        Unit::Other => 6,
-    };
-    kind(one) == kind(other)
+    one.quantity() == other.quantity()
 }
 
 fn word(tokens: &[Token], at: usize) -> Option<Meaning> {
@@ -242,13 +245,16 @@ pub(super) fn figure(
         parts.push((number, unit));
         let joint = match tokens.get(i).map(|token| token.kind) {
             Some(Kind::Word(Meaning::By)) if shape != Shape::Range => Shape::By,
-            Some(Kind::Word(Meaning::To) | Kind::Stop('-')) if shape == Shape::One && parts.len() == 1 => Shape::Range,
+            Some(Kind::Word(Meaning::To) | Kind::Stop('-')) if shape == Shape::One && parts.len() == 1 => {
+                Shape::Range
+            }
             Some(Kind::Word(Meaning::And)) if labels.between && parts.len() == 1 => Shape::Range,
             Some(Kind::Word(Meaning::And) | Kind::Stop('、' | ',')) if axes && parts.len() == 1 => Shape::By,
             _ => break,
         };
         let mut next = i + 1;
-        while matches!(word(tokens, next), Some(Meaning::About | Meaning::Now | Meaning::Label(Label::Slice))) {
+        while matches!(word(tokens, next), Some(Meaning::About | Meaning::Now | Meaning::Label(Label::Slice)))
+        {
             now |= word(tokens, next) == Some(Meaning::Now);
             next += 1;
         }
@@ -268,7 +274,10 @@ pub(super) fn figure(
             }
             labels.last = Some((Label::Score, Unit::Other));
             let numbers = parts.iter().map(|(number, _)| (*number, Unit::Other)).collect();
-            return Ok((labels.finish(shape, numbers, Some(Label::Score), tokens, at, i, score.is_none()), i));
+            return Ok((
+                labels.finish(shape, numbers, Some(Label::Score), tokens, at, i, score.is_none()),
+                i,
+            ));
         }
         // "a score of": the word may follow, "0.93 (score)".
         if let Some((Label::Score, from)) = following(tokens, i) {
@@ -339,9 +348,19 @@ impl Labels {
         let after = if number(tokens, end + 1).is_some() { Hedge::None } else { after };
         let hedge = self.hedge.take().unwrap_or(after);
         self.when = self.when.filter(|(when, _)| *when == When::Change).map(|_| (When::Open, 0));
-        let own = number(tokens, end + 1).is_none() && !matches!(word(tokens, end + 1), Some(Meaning::Label(_)));
+        let own =
+            number(tokens, end + 1).is_none() && !matches!(word(tokens, end + 1), Some(Meaning::Label(_)));
         let or_prior = word(tokens, end) == Some(Meaning::Prior) && own;
-        Figure { shape, numbers, label, when, hedge, listed, or_prior, span: (tokens[at].from, tokens[end - 1].to) }
+        Figure {
+            shape,
+            numbers,
+            label,
+            when,
+            hedge,
+            listed,
+            or_prior,
+            span: (tokens[at].from, tokens[end - 1].to),
+        }
     }
 }
 
@@ -353,8 +372,14 @@ fn following(tokens: &[Token], from: usize) -> Option<(Label, usize)> {
     let taken = |kind: Kind| {
         matches!(
             kind,
-            Kind::Word(Meaning::Fill | Meaning::Of | Meaning::About | Meaning::Lies | Meaning::Below | Meaning::Above)
-                | Kind::Stop(':')
+            Kind::Word(
+                Meaning::Fill
+                    | Meaning::Of
+                    | Meaning::About
+                    | Meaning::Lies
+                    | Meaning::Below
+                    | Meaning::Above
+            ) | Kind::Stop(':')
         )
     };
     let next = (at + 1..tokens.len()).find(|&at| !taken(tokens[at].kind));

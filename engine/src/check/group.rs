@@ -20,20 +20,29 @@ pub(super) fn group(frame: &Frame, frames: &[Frame], ground: &Ground<'_>, held: 
     }
     let named: Vec<&Lesion> = match frame.refs.is_empty() {
         true => ground.lesions.clone(),
-        false => ground.lesions.iter().copied().filter(|lesion| frame.refs.contains(&lesion.number)).collect(),
+        false => {
+            ground.lesions.iter().copied().filter(|lesion| frame.refs.contains(&lesion.number)).collect()
+        }
     };
     let all: Vec<&Lesion> = ground.evidence.lesions.iter().collect();
     let here = select(frame, &named, ground, None);
     let everywhere = select(frame, &all, ground, None);
 
     if let Some((count, span)) = frame.count.or(frame.many.map(|span| (0, span))) {
-        let each_side = frame.each && sides(frame).is_some_and(|(left, right)| left && right) && frame.count.is_some();
+        let each_side =
+            frame.each && sides(frame).is_some_and(|(left, right)| left && right) && frame.count.is_some();
         let right = if frame.many.is_some() && frame.count.is_none() {
             here.len() > 1
         } else if each_side {
-            [Side::Left, Side::Right].iter().all(|side| here.iter().filter(|l| l.side == Some(*side)).count() == count)
+            [Side::Left, Side::Right]
+                .iter()
+                .all(|side| here.iter().filter(|l| l.side == Some(*side)).count() == count)
         } else {
-            let part = frame.rest || !frame.refs.is_empty() || frames.iter().any(|other| other.rest) || !ground.named;
+            let part = !frame.has_head() && frame.organ().is_none()
+                || frame.rest
+                || !frame.refs.is_empty()
+                || frames.iter().any(|other| other.rest)
+                || !ground.named;
             let each = individually(frame, frames) == count;
             count == everywhere.len() || count == here.len() && (part || each || frame.part)
         };
@@ -46,7 +55,8 @@ pub(super) fn group(frame: &Frame, frames: &[Frame], ground: &Ground<'_>, held: 
         return;
     } else if !frame.refs.is_empty() && here.len() < named.len() {
         held.wrong.extend(misfit(frame, &named, ground));
-    } else if frame.each && frame.count.is_none() && ground.named && here.len() < of_kind(frame, &named).len() {
+    } else if frame.each && frame.count.is_none() && ground.named && here.len() < of_kind(frame, &named).len()
+    {
         held.wrong.extend(misfit(frame, &of_kind(frame, &named), ground));
     }
     both_sides(frame, &here, ground, held);
@@ -61,7 +71,12 @@ pub(super) fn group(frame: &Frame, frames: &[Frame], ground: &Ground<'_>, held: 
 }
 
 /// The lesions of `among` that have the properties of `frame`, all but `except`.
-fn select<'a>(frame: &Frame, among: &[&'a Lesion], ground: &Ground<'_>, except: Option<Class>) -> Vec<&'a Lesion> {
+fn select<'a>(
+    frame: &Frame,
+    among: &[&'a Lesion],
+    ground: &Ground<'_>,
+    except: Option<Class>,
+) -> Vec<&'a Lesion> {
     let sides = sides(frame);
     among
         .iter()
@@ -122,7 +137,11 @@ fn both_sides(frame: &Frame, here: &[&Lesion], ground: &Ground<'_>, held: &mut H
     let on = |side| here.iter().any(|lesion| lesion.side == Some(side));
     let unknown = here.iter().any(|lesion| lesion.side.is_none()) && ground.mode == Mode::Open;
     let organ = frame.organ().is_some();
-    if organ && !unknown && !(on(Side::Left) && on(Side::Right)) && !frame.traits.iter().any(|(known, _)| matches!(known, Trait::Organ(Place::Liver))) {
+    if organ
+        && !unknown
+        && !(on(Side::Left) && on(Side::Right))
+        && !frame.traits.iter().any(|(known, _)| matches!(known, Trait::Organ(Place::Liver)))
+    {
         held.wrong.push(Wrong::new(Class::Side, span.unwrap_or(frame.span), "they do not lie on both sides"));
     }
 }
@@ -141,7 +160,8 @@ fn of_kind<'a>(frame: &Frame, among: &[&'a Lesion]) -> Vec<&'a Lesion> {
 /// How many lesions the sentence describes one by one.
 fn individually(frame: &Frame, frames: &[Frame]) -> usize {
     let listed = frame.figures.iter().filter(|figure| figure.shape != Shape::Range).count();
-    let others = frames.iter().filter(|other| !other.is_group() && !other.denied && !other.figures.is_empty()).count();
+    let others =
+        frames.iter().filter(|other| !other.is_group() && !other.denied && !other.figures.is_empty()).count();
     listed.max(others)
 }
 
@@ -206,15 +226,27 @@ fn misfit(frame: &Frame, named: &[&Lesion], ground: &Ground<'_>) -> Vec<Wrong> {
 /// Holds the figures of a group: a range over all, a list with one for each, the largest, or the same for all.
 ///
 /// `around` is all that the sentence names of this kind, and those among which one is the largest.
-fn figures(frame: &Frame, here: &[&Lesion], around: (&[&Lesion], &[&Lesion]), ground: &Ground<'_>, held: &mut Held) {
+fn figures(
+    frame: &Frame,
+    here: &[&Lesion],
+    around: (&[&Lesion], &[&Lesion]),
+    ground: &Ground<'_>,
+    held: &mut Held,
+) {
     let (kind, rivals) = around;
     let single: Vec<&Figure> = frame.figures.iter().filter(|figure| figure.shape != Shape::Range).collect();
     for figure in &frame.figures {
-        if hold::of_examination(figure, frame, ground) || here.iter().any(|lesion| bound(figure, lesion).is_some()) {
+        if hold::of_examination(figure, frame, ground)
+            || here.iter().any(|lesion| bound(figure, lesion).is_some())
+        {
             continue;
         }
         if ground.mode == Mode::Closed && figure.numbers.iter().any(|(number, _)| number.spelled) {
-            held.wrong.push(Wrong::new(Class::SpelledNumber, figure.span, "measurements are written in digits"));
+            held.wrong.push(Wrong::new(
+                Class::SpelledNumber,
+                figure.span,
+                "measurements are written in digits",
+            ));
             continue;
         }
         if figure.shape == Shape::Range {
@@ -273,10 +305,14 @@ fn lists(frame: &Frame, single: &[&Figure], here: &[&Lesion], ground: &Ground<'_
                 held.wrong.extend(wrong);
             }
         } else {
-            let sides: Vec<Sides> = frame.traits.iter().filter_map(|(known, _)| match known {
-                Trait::Side(sides) => Some(*sides),
-                _ => None,
-            }).collect();
+            let sides: Vec<Sides> = frame
+                .traits
+                .iter()
+                .filter_map(|(known, _)| match known {
+                    Trait::Side(sides) => Some(*sides),
+                    _ => None,
+                })
+                .collect();
             let mut left: Vec<&Lesion> = order;
             for (at, figure) in list.iter().enumerate() {
                 let side = |lesion: &Lesion| {
@@ -314,7 +350,8 @@ fn told(lesions: &[&Lesion]) -> String {
 }
 
 fn ends(figure: &Figure, here: &[&Lesion]) -> String {
-    let label = figure.label.map(|label| format!("{label:?}").to_lowercase()).unwrap_or_else(|| "long axis".into());
+    let label =
+        figure.label.map(|label| format!("{label:?}").to_lowercase()).unwrap_or_else(|| "long axis".into());
     format!("the ends are not the smallest and largest {label}: {}", told(here))
 }
 
@@ -322,7 +359,10 @@ fn ends(figure: &Figure, here: &[&Lesion]) -> String {
 fn range(figure: &Figure, lesions: &[&Lesion], ground: &Ground<'_>) -> bool {
     let (low, high) = (figure.numbers[0], figure.numbers[1]);
     let quantity = if figure.label == Some(Label::Score) { Quantity::Score } else { low.1.quantity() };
-    let values: Vec<_> = lesions.iter().filter_map(|lesion| measure::now(lesion, figure.label, quantity).into_iter().next()).collect();
+    let values: Vec<_> = lesions
+        .iter()
+        .filter_map(|lesion| measure::now(lesion, figure.label, quantity).into_iter().next())
+        .collect();
     let Some(least) = values.iter().min_by(|a, b| a.value.total_cmp(&b.value)) else { return false };
     let Some(most) = values.iter().max_by(|a, b| a.value.total_cmp(&b.value)) else { return false };
     least.is(low.0, low.1, ground.mode) && most.is(high.0, high.1, ground.mode)
@@ -331,14 +371,16 @@ fn range(figure: &Figure, lesions: &[&Lesion], ground: &Ground<'_>) -> bool {
 /// Whether a range is that of one lesion and holds for each: the attenuation's, or then and now.
 fn same_measure(figure: &Figure, lesions: &[&Lesion], ground: &Ground<'_>) -> bool {
     let frame = Frame::default();
-    !lesions.is_empty() && lesions.iter().all(|lesion| hold::figure_wrong(figure, &frame, lesion, ground).is_empty())
+    !lesions.is_empty()
+        && lesions.iter().all(|lesion| hold::figure_wrong(figure, &frame, lesion, ground).is_empty())
 }
 
 /// Slices of a group: one for each, or the first and the last.
 fn slices(frame: &Frame, here: &[&Lesion], held: &mut Held) {
     let Some(&(_, span)) = frame.slices.first() else { return };
     let mut said: Vec<f64> = frame.slices.iter().map(|(number, _)| number.value).collect();
-    let mut known: Vec<f64> = here.iter().filter_map(|lesion| lesion.slice).map(|slice| slice as f64).collect();
+    let mut known: Vec<f64> =
+        here.iter().filter_map(|lesion| lesion.slice).map(|slice| slice as f64).collect();
     if frame.refs.len() == here.len() && said.len() == here.len() {
         let mut order: Vec<&Lesion> = here.to_vec();
         order.sort_by_key(|lesion| frame.refs.iter().position(|number| *number == lesion.number));
@@ -375,7 +417,10 @@ pub(super) fn denied(frame: &Frame, ground: &Ground<'_>, held: &mut Held) {
         held.wrong.push(Wrong::new(Class::DeniedFinding, frame.span, expected));
     }
     let placed = frame.traits.iter().any(|(known, _)| !matches!(known, Trait::Fate(_)));
-    if !frame.refs.is_empty() || !placed || !frame.has_head() && !frame.seen && fate.is_none() && frame.organ().is_none() {
+    if !frame.refs.is_empty()
+        || !placed
+        || !frame.has_head() && !frame.seen && fate.is_none() && frame.organ().is_none()
+    {
         held.covered.extend(frame.refs.iter().copied());
         return;
     }
@@ -403,12 +448,15 @@ pub(super) fn denied(frame: &Frame, ground: &Ground<'_>, held: &mut Held) {
         held.wrong.push(Wrong::new(Class::DeniedFinding, frame.span, expected));
         return;
     }
-    let organ = frame.organ().or_else(|| frame.traits.iter().find_map(|(known, _)| match known {
-        Trait::Head(super::lexicon::Head::Nodule) => Some(Place::Lung),
-        Trait::Head(super::lexicon::Head::Focal) => Some(Place::Liver),
-        _ => None,
-    }));
-    let known = ground.evidence.lesions.iter().any(|lesion| organ.is_none_or(|organ| lesion.place() == Some(organ)));
+    let organ = frame.organ().or_else(|| {
+        frame.traits.iter().find_map(|(known, _)| match known {
+            Trait::Head(super::lexicon::Head::Nodule) => Some(Place::Lung),
+            Trait::Head(super::lexicon::Head::Focal) => Some(Place::Liver),
+            _ => None,
+        })
+    });
+    let known =
+        ground.evidence.lesions.iter().any(|lesion| organ.is_none_or(|organ| lesion.place() == Some(organ)));
     let looked = ground.evidence.examined.iter().any(|examined| {
         let here = organ.is_none_or(|organ| organ == Place::from(examined.organ));
         let kind = hold::head_fits(frame, examined.kind) || mode == Mode::Open;

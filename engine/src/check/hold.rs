@@ -44,6 +44,8 @@ pub(super) struct Held {
     pub(super) wrong: Vec<Wrong>,
     /// Numbers of the findings that it says something of, one by one.
     pub(super) described: Vec<usize>,
+    /// Numbers of the findings that it calls the largest or smallest.
+    extremes: Vec<usize>,
     /// Numbers of the findings of which it gives the long axis, or long by short, in this examination.
     pub(super) sized: Vec<usize>,
     /// Numbers of the findings that it covers, one by one or in a group.
@@ -80,12 +82,23 @@ pub(super) fn hold(claims: &Claims, ground: &Ground<'_>) -> Held {
             single(frame, grouped > 0, ground, &mut held);
         }
     }
-    let left: Vec<usize> =
-        ground.lesions.iter().map(|lesion| lesion.number).filter(|number| !held.covered.contains(number)).collect();
-    if ground.named && content && held.wrong.is_empty() && !left.is_empty() {
+    let all =
+        |lesion: &&Lesion| held.described.contains(&lesion.number) || held.extremes.contains(&lesion.number);
+    if ground.lesions.iter().copied().all(|lesion| all(&lesion)) {
+        held.described.append(&mut held.extremes);
+    }
+    let left: Vec<usize> = ground
+        .lesions
+        .iter()
+        .map(|lesion| lesion.number)
+        .filter(|number| !held.covered.contains(number))
+        .collect();
+    let counted = claims.frames.iter().any(|frame| frame.count.is_some() || frame.is_group());
+    if ground.named && content && held.wrong.is_empty() && !left.is_empty() && !counted {
         let span = claims.frames.first().map(|frame| frame.span).unwrap_or_default();
         let numbers: Vec<String> = left.iter().map(ToString::to_string).collect();
-        let expected = format!("the sentence names finding {} too, but nothing in it is said of it", numbers.join(", "));
+        let expected =
+            format!("the sentence names finding {} too, but nothing in it is said of it", numbers.join(", "));
         held.wrong.push(Wrong::new(Class::Merged, span, expected));
     }
     held
@@ -101,7 +114,8 @@ fn says_something(frame: &Frame) -> bool {
         || frame.single.is_some()
         || frame.fates().next().is_some();
     let placed = frame.traits.iter().any(|(known, _)| !matches!(known, Trait::Head(_) | Trait::Organ(_)));
-    told || placed && frame.has_head() || frame.own_head && (frame.seen || frame.organ().is_some())
+    told || placed && frame.has_head()
+        || frame.own_head && (frame.seen || frame.organ().is_some())
         || frame.traits.iter().any(|(known, _)| matches!(known, Trait::Lobe(_) | Trait::Density(_)))
 }
 
@@ -121,10 +135,15 @@ fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
     if only_exam && about_examination(frame, ground) {
         return;
     }
-    let kind = |lesion: &&Lesion| frame.traits.iter().all(|(known, _)| !matches!(known, Trait::Head(_)) || fits(known, lesion, Mode::Open));
+    let kind = |lesion: &&Lesion| {
+        frame
+            .traits
+            .iter()
+            .all(|(known, _)| !matches!(known, Trait::Head(_)) || fits(known, lesion, Mode::Open))
+    };
     let judged = ground.lesions.iter().map(|lesion| {
         let wrong = against(frame, lesion, grouped, ground);
-        let used = held.described.contains(&lesion.number);
+        let used = held.described.contains(&lesion.number) || held.extremes.contains(&lesion.number);
         (wrong.len(), used, lesion, wrong)
     });
     let Some((_, _, lesion, wrong)) = judged.min_by_key(|(faults, used, _, _)| (*faults, *used)) else {
@@ -136,7 +155,7 @@ fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
         return;
     }
     let measured = !frame.figures.is_empty() || !frame.slices.is_empty();
-    if ground.mode == Mode::Closed && !ground.named && wrong.is_empty() && measured && !only_exam {
+    if ground.mode == Mode::Closed && !ground.named && wrong.is_empty() && measured {
         let expected = format!("the sentence names no finding; this is finding {}", lesion.number);
         held.wrong.push(Wrong::new(Class::Evidence, frame.span, expected));
     }
@@ -144,10 +163,15 @@ fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
         held.wrong.push(Wrong::new(Class::Invented, frame.span, "no finding is like this"));
     }
     // A sentence that tells something wrong of a finding is replaced, and the finding is not lost with it.
-    if (wrong.is_empty() || ground.named) && !held.described.contains(&lesion.number) {
-        held.described.push(lesion.number);
+    if (wrong.is_empty() || ground.named) && (measured || ground.lesions.len() == 1) {
+        // "3 nodules, the largest 12.3 mm" describes none by itself.
+        let list = if frame.extreme.is_some() { &mut held.extremes } else { &mut held.described };
+        if !list.contains(&lesion.number) {
+            list.push(lesion.number);
+        }
     }
-    let compares = frame.fates().next().is_some() || frame.figures.iter().any(|f| f.or_prior || f.when != When::Open);
+    let compares = frame.fates().any(|(fate, _)| fate != Fate::New)
+        || frame.figures.iter().any(|f| f.or_prior || f.when != When::Open);
     if frame.figures.iter().any(sizes) && !compares {
         held.sized.push(lesion.number);
     }
@@ -174,14 +198,21 @@ fn about_examination(frame: &Frame, ground: &Ground<'_>) -> bool {
 pub(super) fn of_examination(figure: &Figure, frame: &Frame, ground: &Ground<'_>) -> bool {
     let evidence = ground.evidence;
     let is = |at: usize, value: Option<Value>| {
-        figure.numbers.get(at).is_some_and(|(number, unit)| value.is_some_and(|v| v.is(*number, *unit, ground.mode)))
+        figure
+            .numbers
+            .get(at)
+            .is_some_and(|(number, unit)| value.is_some_and(|v| v.is(*number, *unit, ground.mode)))
     };
     let spacing = |at: usize| evidence.spacing_mm.map(|spacing| Value::spacing(spacing[at]));
     match (figure.label, figure.shape) {
         (Some(Label::Gap), Shape::One) => is(0, spacing(2)),
-        (Some(Label::Pixel), Shape::By) => is(0, spacing(0)) && is(1, spacing(1)) && (figure.numbers.len() == 2 || is(2, spacing(2))),
+        (Some(Label::Pixel), Shape::By) => {
+            is(0, spacing(0)) && is(1, spacing(1)) && (figure.numbers.len() == 2 || is(2, spacing(2)))
+        }
         (Some(Label::Pixel), Shape::One) => is(0, spacing(0)) && is(0, spacing(1)),
-        (None | Some(Label::Volume | Label::OrganVolume), Shape::One) if frame.organ().is_some() || figure.label.is_some() => {
+        (None | Some(Label::Volume | Label::OrganVolume), Shape::One)
+            if frame.organ().is_some() || figure.label.is_some() =>
+        {
             evidence.examined.iter().any(|examined| {
                 let here = frame.organ().is_none_or(|place| place == Place::from(examined.organ));
                 let organ_ml = examined.organ_volume_ml.map(|ml| Value::new(ml * 1000.0, Quantity::Volume));
@@ -217,7 +248,9 @@ pub(super) fn against(frame: &Frame, lesion: &Lesion, grouped: bool, ground: &Gr
         if let Trait::Fate(fate) = known
             && !within_uncertainty(*fate, frame, lesion)
         {
-            wrong.extend(fate_wrong(*fate, lesion, ground).map(|(class, told)| Wrong::new(class, *span, told)));
+            wrong.extend(
+                fate_wrong(*fate, lesion, ground).map(|(class, told)| Wrong::new(class, *span, told)),
+            );
         }
     }
     for figure in &frame.figures {
@@ -271,7 +304,8 @@ pub(super) fn is_extreme(extreme: Extreme, lesion: &Lesion, rivals: &[&Lesion]) 
 }
 
 fn superlative_told(extreme: Extreme, rivals: &[&Lesion]) -> String {
-    let order = |a: &&&Lesion, b: &&&Lesion| a.long_axis_mm.unwrap_or(0.0).total_cmp(&b.long_axis_mm.unwrap_or(0.0));
+    let order =
+        |a: &&&Lesion, b: &&&Lesion| a.long_axis_mm.unwrap_or(0.0).total_cmp(&b.long_axis_mm.unwrap_or(0.0));
     let (found, word) = match extreme {
         Extreme::Largest => (rivals.iter().max_by(order), "largest"),
         Extreme::Smallest => (rivals.iter().min_by(order), "smallest"),
@@ -370,10 +404,17 @@ fn trait_told(known: &Trait, lesion: &Lesion) -> String {
 
 /// What is wrong with saying that `lesion` has become so.
 pub(super) fn fate_wrong(fate: Fate, lesion: &Lesion, ground: &Ground<'_>) -> Option<(Class, String)> {
+    if fate == Fate::NotCompared {
+        let told = || (Class::Trend, format!("finding {} was compared", lesion.number));
+        return lesion.change.is_some().then(told);
+    }
     let Some(change) = &lesion.change else {
         let compared = ground.evidence.compared.is_some();
         let class = if compared { Class::Trend } else { Class::NoPrior };
-        return Some((class, format!("finding {} was not compared with an earlier examination", lesion.number)));
+        return Some((
+            class,
+            format!("finding {} was not compared with an earlier examination", lesion.number),
+        ));
     };
     let right = match fate {
         Fate::New => change.trend == Trend::New,
@@ -381,7 +422,7 @@ pub(super) fn fate_wrong(fate: Fate, lesion: &Lesion, ground: &Ground<'_>) -> Op
         Fate::Shrunk => change.trend == Trend::Shrunk,
         Fate::Unchanged => change.trend == Trend::Unchanged,
         Fate::Known => change.trend != Trend::New,
-        Fate::Resolved => false,
+        Fate::Resolved | Fate::NotCompared => false,
     };
     let told = match change.trend {
         Trend::New => "new",
@@ -401,7 +442,12 @@ fn within_uncertainty(fate: Fate, frame: &Frame, lesion: &Lesion) -> bool {
 }
 
 /// What is wrong with one figure of one lesion.
-pub(super) fn figure_wrong(figure: &Figure, frame: &Frame, lesion: &Lesion, ground: &Ground<'_>) -> Vec<Wrong> {
+pub(super) fn figure_wrong(
+    figure: &Figure,
+    frame: &Frame,
+    lesion: &Lesion,
+    ground: &Ground<'_>,
+) -> Vec<Wrong> {
     let mode = ground.mode;
     let wrong = |class, told: String| vec![Wrong::new(class, figure.span, told)];
     let (number, unit) = figure.numbers[0];
@@ -424,18 +470,26 @@ pub(super) fn figure_wrong(figure: &Figure, frame: &Frame, lesion: &Lesion, grou
         _ => true,
     };
     let right = match figure.shape {
-        Shape::One => values(figure, lesion, quantity, ground).iter().any(|value| value.is(number, unit, mode)),
+        Shape::One => {
+            values(figure, lesion, quantity, ground).iter().any(|value| value.is(number, unit, mode))
+        }
         Shape::By => {
             let axes = |of: fn(&Lesion, Option<Label>, Quantity) -> Vec<Value>| {
                 let each = [Label::Long, Label::Short];
-                let labelled = matches!(figure.label, None | Some(Label::Size | Label::Axes | Label::Longest | Label::Long));
+                let labelled = matches!(
+                    figure.label,
+                    None | Some(Label::Size | Label::Axes | Label::Longest | Label::Long)
+                );
                 labelled
                     && figure.numbers.len() == 2
                     && each.iter().zip(&figure.numbers).all(|(label, (number, unit))| {
-                        of(lesion, Some(*label), unit.quantity()).iter().any(|value| value.is(*number, *unit, mode))
+                        of(lesion, Some(*label), unit.quantity())
+                            .iter()
+                            .any(|value| value.is(*number, *unit, mode))
                     })
             };
             match figure.when {
+                _ if figure.label == Some(Label::SolidPart) => solid_part(figure, lesion, mode),
                 When::Prior => axes(measure::prior),
                 When::Change => axes(measure::now) || axes(measure::prior),
                 When::Open if figure.or_prior => axes(measure::now) || axes(measure::prior),
@@ -444,8 +498,9 @@ pub(super) fn figure_wrong(figure: &Figure, frame: &Frame, lesion: &Lesion, grou
         }
         Shape::Range => {
             let end = figure.numbers[1];
-            let from_to = measure::prior(lesion, figure.label, quantity).iter().any(|v| v.is(number, unit, mode))
-                && measure::now(lesion, figure.label, quantity).iter().any(|v| v.is(end.0, end.1, mode));
+            let from_to =
+                measure::prior(lesion, figure.label, quantity).iter().any(|v| v.is(number, unit, mode))
+                    && measure::now(lesion, figure.label, quantity).iter().any(|v| v.is(end.0, end.1, mode));
             let spread = lesion.range_hu.filter(|_| quantity == Quantity::Attenuation).is_some_and(|range| {
                 let is = |at: usize, (number, unit)| Value::new(range[at], quantity).is(number, unit, mode);
                 is(0, (number, unit)) && is(1, end)
@@ -460,6 +515,15 @@ pub(super) fn figure_wrong(figure: &Figure, frame: &Frame, lesion: &Lesion, grou
         return wrong(Class::Hedge, format!("the number is exact; {}", measure::told(lesion)));
     }
     wrong(figure_class(figure, lesion, quantity, ground), measure::told(lesion))
+}
+
+/// Whether a product is the long and the short axis of the solid part.
+fn solid_part(figure: &Figure, lesion: &Lesion, mode: Mode) -> bool {
+    let is = |(value, (number, unit)): (&f64, &(super::tokens::Number, Unit))| {
+        Value::new(*value, Quantity::Length).is(*number, *unit, mode)
+    };
+    figure.numbers.len() == 2
+        && lesion.solid_part_mm.is_some_and(|part| part.iter().zip(&figure.numbers).all(is))
 }
 
 fn values(figure: &Figure, lesion: &Lesion, quantity: Quantity, ground: &Ground<'_>) -> Vec<Value> {
@@ -486,7 +550,11 @@ fn values(figure: &Figure, lesion: &Lesion, quantity: Quantity, ground: &Ground<
 fn figure_class(figure: &Figure, lesion: &Lesion, quantity: Quantity, ground: &Ground<'_>) -> Class {
     let (number, unit) = figure.numbers[0];
     if matches!(quantity, Quantity::Percent | Quantity::Time) && figure.label != Some(Label::Score) {
-        return if lesion.change.is_none() && ground.evidence.compared.is_none() { Class::NoPrior } else { Class::Change };
+        return if lesion.change.is_none() && ground.evidence.compared.is_none() {
+            Class::NoPrior
+        } else {
+            Class::Change
+        };
     }
     if matches!(figure.when, When::Prior) && ground.evidence.compared.is_none() {
         return Class::NoPrior;
@@ -505,7 +573,12 @@ fn figure_class(figure: &Figure, lesion: &Lesion, quantity: Quantity, ground: &G
         labels.iter().any(|label| measure::now(of, *label, quantity).iter().any(|v| v.is(number, unit, mode)))
     };
     let length = [Some(Label::Long), Some(Label::Short), Some(Label::Longest3d), Some(Label::MeanDiameter)];
-    let attenuation = [Some(Label::Attenuation), Some(Label::AttenuationSd), Some(Label::AttenuationMin), Some(Label::AttenuationMax)];
+    let attenuation = [
+        Some(Label::Attenuation),
+        Some(Label::AttenuationSd),
+        Some(Label::AttenuationMin),
+        Some(Label::AttenuationMax),
+    ];
     if figure.shape == Shape::By && figure.numbers.len() == 2 {
         let each: Vec<Vec<Value>> = [Label::Long, Label::Short]
             .map(|label| match figure.when {
@@ -513,7 +586,9 @@ fn figure_class(figure: &Figure, lesion: &Lesion, quantity: Quantity, ground: &G
                 _ => measure::now(lesion, Some(label), quantity),
             })
             .into();
-        let is = |at: usize, values: &[Value]| values.iter().any(|v| v.is(figure.numbers[at].0, figure.numbers[at].1, mode));
+        let is = |at: usize, values: &[Value]| {
+            values.iter().any(|v| v.is(figure.numbers[at].0, figure.numbers[at].1, mode))
+        };
         if is(0, &each[1]) && is(1, &each[0]) {
             return Class::Axis;
         }
@@ -600,7 +675,8 @@ fn resolved(frame: &Frame, ground: &Ground<'_>, held: &mut Held) {
     }
     let judged = ground.gone.iter().map(|lesion| against(&frame, lesion, false, ground));
     if let Some((count, span)) = count {
-        let alike = ground.gone.iter().filter(|lesion| against(&frame, lesion, false, ground).is_empty()).count();
+        let alike =
+            ground.gone.iter().filter(|lesion| against(&frame, lesion, false, ground).is_empty()).count();
         if alike != count {
             held.wrong.push(Wrong::new(Class::Count, span, format!("{alike} are gone")));
         }

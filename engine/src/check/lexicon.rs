@@ -172,6 +172,8 @@ pub(super) enum Label {
     Longest,
     Longest3d,
     MeanDiameter,
+    /// Of the solid part of a part-solid nodule: its long axis, or long by short.
+    SolidPart,
     Volume,
     Attenuation,
     AttenuationSd,
@@ -225,6 +227,8 @@ pub(super) enum Fate {
     Resolved,
     /// It was there before, whatever its size now.
     Known,
+    /// It could not be compared.
+    NotCompared,
 }
 
 /// How images were made.
@@ -273,7 +277,8 @@ impl Lexicon {
             }
             Language::English => {
                 for (meanings, words) in english::WORDS {
-                    let words = words.split(',').map(|word| word.split_whitespace().collect::<Vec<_>>().join(" "));
+                    let words =
+                        words.split(',').map(|word| word.split_whitespace().collect::<Vec<_>>().join(" "));
                     words.for_each(|word| lexicon.add(&word, meanings));
                 }
             }
@@ -318,13 +323,14 @@ impl Lexicon {
         from: usize,
     ) -> impl Iterator<Item = (usize, &'a [Meaning])> {
         let mut at = Some(0_usize);
-        (from..text.len()).map_while(move |i| {
-            let node = &self.nodes[at?];
-            let found = node.next.binary_search_by_key(&text[i], |(c, _)| *c).ok();
-            at = found.map(|found| node.next[found].1 as usize);
-            at.map(|at| (i + 1, self.nodes[at].entry))
-        })
-        .filter_map(|(end, entry)| entry.map(|entry| (end, self.entries[entry as usize].as_slice())))
+        (from..text.len())
+            .map_while(move |i| {
+                let node = &self.nodes[at?];
+                let found = node.next.binary_search_by_key(&text[i], |(c, _)| *c).ok();
+                at = found.map(|found| node.next[found].1 as usize);
+                at.map(|at| (i + 1, self.nodes[at].entry))
+            })
+            .filter_map(|(end, entry)| entry.map(|entry| (end, self.entries[entry as usize].as_slice())))
     }
 }
 
@@ -336,7 +342,10 @@ const SHARED: &[(&[Meaning], &str)] = &[
     (&[Meaning::Unit(Unit::Millilitre)], "ml cm3 cm^3 cc"),
     (&[Meaning::Unit(Unit::Hounsfield)], "hu"),
     (&[Meaning::Unit(Unit::Percent)], "%"),
-    (&[Meaning::Unit(Unit::Other)], "m um nm dm km inch inches l dl kg g mg hz px pixel pixels mm2 cm2 mm^2 cm^2 m3 msv mgy gy suv bpm mmhg ‰ °c"),
+    (
+        &[Meaning::Unit(Unit::Other)],
+        "m um nm dm km inch inches l dl kg g mg hz px pixel pixels mm2 cm2 mm^2 cm^2 m3 msv mgy gy suv bpm mmhg ‰ °c",
+    ),
     (&[Meaning::By], "× x *"),
     (&[Meaning::To], "~ →"),
     (&[Meaning::Below], "< ≤"),

@@ -89,7 +89,9 @@ impl Value {
             Quantity::Volume if self.value < 999.5 => round(self.value, 1.0),
             Quantity::Volume => round(self.value, 100.0),
             Quantity::Score => round(self.value, 0.01),
-            Quantity::Attenuation | Quantity::Percent | Quantity::Time | Quantity::Other => round(self.value, 1.0),
+            Quantity::Attenuation | Quantity::Percent | Quantity::Time | Quantity::Other => {
+                round(self.value, 1.0)
+            }
         }
     }
 
@@ -117,7 +119,8 @@ impl Value {
         [self.value, self.shown()].iter().any(|value| {
             let value = value / size;
             // An increase of 56 % and a decrease of 56 % are told apart by their words.
-            let value = if number.signed || self.quantity == Quantity::Attenuation { value } else { value.abs() };
+            let value =
+                if number.signed || self.quantity == Quantity::Attenuation { value } else { value.abs() };
             (value - number.value).abs() <= half
         })
     }
@@ -138,8 +141,12 @@ impl Value {
             Unit::Month,
             Unit::Year,
         ];
-        let shifts = |value: f64| [0.01, 0.1, 10.0, 100.0].iter().any(|shift| value != 0.0 && same(written, value * shift));
-        let shifted = number.decimals > 1 && unit.quantity() == self.quantity && shifts(self.shown().abs() / unit.size());
+        let shifts = |value: f64| {
+            [0.01, 0.1, 10.0, 100.0].iter().any(|shift| value != 0.0 && same(written, value * shift))
+        };
+        let shifted = number.decimals > 1
+            && unit.quantity() == self.quantity
+            && shifts(self.shown().abs() / unit.size());
         if !shifted && units.iter().any(|&other| other != unit && self.is(number, other, Mode::Closed)) {
             return Class::Unit;
         }
@@ -153,7 +160,8 @@ impl Value {
         let exact = self.value.abs() / unit.size();
         let places = i32::try_from(number.decimals.min(12)).expect("at most 12");
         let step = 10_f64.powi(-i32::try_from(unit.decimals()).expect("0 or 1"));
-        if (written - exact).abs() <= 0.5 / 10_f64.powi(places) + 1e-9 || (written - exact).abs() < 1.5 * step {
+        if (written - exact).abs() <= 0.5 / 10_f64.powi(places) + 1e-9 || (written - exact).abs() < 1.5 * step
+        {
             return Class::Rounding;
         }
         Class::Number
@@ -170,6 +178,7 @@ pub(super) fn now(lesion: &Lesion, label: Option<Label>, quantity: Quantity) -> 
         (Quantity::Length, Some(Label::Longest)) => vec![lesion.long_axis_mm, lesion.max_diameter_3d_mm],
         (Quantity::Length, Some(Label::Longest3d)) => vec![lesion.max_diameter_3d_mm],
         (Quantity::Length, Some(Label::MeanDiameter)) => vec![mean],
+        (Quantity::Length, Some(Label::SolidPart)) => vec![lesion.solid_part_mm.map(|[long, _]| long)],
         (Quantity::Volume, None | Some(Label::Volume | Label::Size)) => vec![lesion.volume_mm3],
         (Quantity::Attenuation, None | Some(Label::Attenuation)) => vec![lesion.mean_hu],
         (Quantity::Attenuation, Some(Label::AttenuationSd)) => vec![lesion.sd_hu],
@@ -188,7 +197,9 @@ pub(super) fn prior(lesion: &Lesion, label: Option<Label>, quantity: Quantity) -
     let Some(change) = &lesion.change else { return Vec::new() };
     let mean = change.prior_long_axis_mm.zip(change.prior_short_axis_mm).map(|(l, s)| f64::midpoint(l, s));
     let value = match (quantity, label) {
-        (Quantity::Length, None | Some(Label::Size | Label::Axes | Label::Long | Label::Longest)) => change.prior_long_axis_mm,
+        (Quantity::Length, None | Some(Label::Size | Label::Axes | Label::Long | Label::Longest)) => {
+            change.prior_long_axis_mm
+        }
         (Quantity::Length, Some(Label::Short)) => change.prior_short_axis_mm,
         (Quantity::Length, Some(Label::MeanDiameter)) => mean,
         (Quantity::Volume, None | Some(Label::Volume | Label::Size)) => change.prior_volume_mm3,
@@ -198,16 +209,26 @@ pub(super) fn prior(lesion: &Lesion, label: Option<Label>, quantity: Quantity) -
 }
 
 /// The differences between the two.
-pub(super) fn change(lesion: &Lesion, label: Option<Label>, quantity: Quantity, evidence: &Evidence) -> Vec<Value> {
+pub(super) fn change(
+    lesion: &Lesion,
+    label: Option<Label>,
+    quantity: Quantity,
+    evidence: &Evidence,
+) -> Vec<Value> {
     let Some(change) = &lesion.change else { return days(evidence, label, quantity) };
-    let difference = |now: Option<f64>, before: Option<f64>| now.zip(before).map(|(now, before)| now - before);
+    let difference =
+        |now: Option<f64>, before: Option<f64>| now.zip(before).map(|(now, before)| now - before);
     let share = |now: Option<f64>, before: Option<f64>| {
-        now.zip(before).filter(|(_, before)| *before > 0.0).map(|(now, before)| 100.0 * (now - before) / before)
+        now.zip(before)
+            .filter(|(_, before)| *before > 0.0)
+            .map(|(now, before)| 100.0 * (now - before) / before)
     };
     let (long, before) = (lesion.long_axis_mm, change.prior_long_axis_mm);
     let values: Vec<Option<f64>> = match (quantity, label) {
         (Quantity::Length, Some(Label::MeanDiameter)) => vec![change.mean_diameter_change_mm],
-        (Quantity::Length, Some(Label::Short)) => vec![difference(lesion.short_axis_mm, change.prior_short_axis_mm)],
+        (Quantity::Length, Some(Label::Short)) => {
+            vec![difference(lesion.short_axis_mm, change.prior_short_axis_mm)]
+        }
         (Quantity::Length, Some(Label::Long)) => vec![difference(long, before)],
         (Quantity::Length, None | Some(Label::Size | Label::Longest)) => {
             vec![change.mean_diameter_change_mm, difference(long, before)]

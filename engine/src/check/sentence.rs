@@ -34,6 +34,8 @@ pub(super) struct Judged {
     pub(super) advises: bool,
     /// The whole of it in one spelling.
     pub(super) bare: String,
+    /// The findings that it names.
+    pub(super) named: Vec<usize>,
 }
 
 impl Examination<'_> {
@@ -43,13 +45,23 @@ impl Examination<'_> {
         let text = Text::new(&quoted);
         let bare = text.bare();
         let advice = self.advice.iter().position(|advice| *advice == bare);
-        let mut judged = Judged { held: Held::default(), faults: Vec::new(), advice, advises: advice.is_some(), bare };
+        let mut judged = Judged {
+            held: Held::default(),
+            faults: Vec::new(),
+            advice,
+            advises: advice.is_some(),
+            bare,
+            named: sentence.evidence.clone(),
+        };
         let whole = (0, text.chars.len());
-        let words = |span: (usize, usize)| quoted.get(text.span(span.0, span.1)).unwrap_or_default().to_owned();
+        let words =
+            |span: (usize, usize)| quoted.get(text.span(span.0, span.1)).unwrap_or_default().to_owned();
         for (class, bytes) in &text.odd {
             if self.mode == Mode::Closed || *class == Class::Homoglyph {
                 let found = quoted.get(bytes.clone()).unwrap_or_default().to_owned();
-                judged.faults.push((found, Wrong::new(*class, whole, "plain characters of the report's language")));
+                judged
+                    .faults
+                    .push((found, Wrong::new(*class, whole, "plain characters of the report's language")));
             }
         }
         if judged.bare.is_empty() && sentence.text.trim() == quoted.trim() {
@@ -68,7 +80,9 @@ impl Examination<'_> {
             let rule = &self.evidence.advised.advice[advice].rule;
             if !sentence.rules.is_empty() && !sentence.rules.contains(rule) {
                 let expected = format!("this recommendation is that of the rule {rule}");
-                judged.faults.push((sentence.rules.join(", "), Wrong::new(Class::Recommendation, whole, expected)));
+                judged
+                    .faults
+                    .push((sentence.rules.join(", "), Wrong::new(Class::Recommendation, whole, expected)));
             }
             return judged;
         }
@@ -88,8 +102,10 @@ impl Examination<'_> {
             wrong.extend(claims.asides.iter().filter_map(|(aside, span)| self.aside(*aside, *span)));
             let named = self.mode == Mode::Closed && !sentence.evidence.is_empty();
             let lesions = self.evidence.lesions.iter();
-            let lesions = lesions.filter(|lesion| !named || sentence.evidence.contains(&lesion.number)).collect();
-            let ground = Ground { evidence: self.evidence, mode: self.mode, lesions, named, gone: &self.gone };
+            let lesions =
+                lesions.filter(|lesion| !named || sentence.evidence.contains(&lesion.number)).collect();
+            let ground =
+                Ground { evidence: self.evidence, mode: self.mode, lesions, named, gone: &self.gone };
             judged.held = hold::hold(&claims, &ground);
             wrong.append(&mut judged.held.wrong);
         }
@@ -123,19 +139,29 @@ impl Examination<'_> {
             let c = chars[i];
             let starts = |words: &str| words.chars().enumerate().all(|(at, c)| chars.get(i + at) == Some(&c));
             if starts("<think") || starts("</think") || starts("think>") || starts("<|") || starts("|>") {
-                wrong.push(Wrong::new(Class::ThinkTag, (i, (i + 8).min(chars.len())), "no thinking, no control tokens"));
+                wrong.push(Wrong::new(
+                    Class::ThinkTag,
+                    (i, (i + 8).min(chars.len())),
+                    "no thinking, no control tokens",
+                ));
                 i += 6;
                 continue;
             }
             if digit(i) && !(i > 0 && (digit(i - 1) || chars[i - 1].is_ascii_alphabetic())) {
                 let end = (i..chars.len())
-                    .find(|&at| !(digit(at) || matches!(chars[at], '-' | '/' | '.' | ':' | '年' | '月' | '日')))
+                    .find(|&at| {
+                        !(digit(at) || matches!(chars[at], '-' | '/' | '.' | ':' | '年' | '月' | '日'))
+                    })
                     .unwrap_or(chars.len());
                 let run: String = chars[i..end].iter().collect();
                 if let Some(class) = named_number(&run)
                     && self.mode == Mode::Closed
                 {
-                    wrong.push(Wrong::new(class, (i, end), "no dates and no numbers that name anybody or anything"));
+                    wrong.push(Wrong::new(
+                        class,
+                        (i, end),
+                        "no dates and no numbers that name anybody or anything",
+                    ));
                     i = end;
                     continue;
                 }
@@ -145,8 +171,10 @@ impl Examination<'_> {
                 let times = c == '*' && i > 0 && digit(i + 1 + usize::from(chars.get(i + 1) == Some(&' ')));
                 let power = c == '^' && chars.get(i + 1) == Some(&'3');
                 let bullet = i == 0 && (c == '-' && !digit(1) || c == '·' || c == '+');
-                let numbered = i == 0 && digit(0) && matches!(chars.get(1), Some('.' | ')' | '、')) && !digit(2);
-                let mark = matches!(c, '#' | '_' | '`' | '|' | '{' | '}' | '[' | ']' | '\\' | '$' | '"' | '@');
+                let numbered =
+                    i == 0 && digit(0) && matches!(chars.get(1), Some('.' | ')' | '、')) && !digit(2);
+                let mark =
+                    matches!(c, '#' | '_' | '`' | '|' | '{' | '}' | '[' | ']' | '\\' | '$' | '"' | '@');
                 if tag || mark || bullet || numbered || c == '*' && !times || c == '^' && !power {
                     wrong.push(Wrong::new(Class::Markup, (i, i + 1), "plain sentences without markup"));
                 }
@@ -162,6 +190,8 @@ impl Examination<'_> {
         let closed = self.mode == Mode::Closed;
         let evidence = self.evidence;
         let advice = section == Section::Recommendation;
+        // "Other abnormalities were not assessed."
+        let unassessed = tokens.iter().any(|token| matches!(token.kind, Kind::Word(Meaning::NotAssessed)));
         for token in tokens {
             let span = (token.from, token.to);
             let mut fault = |class, expected: &str| wrong.push(Wrong::new(class, span, expected));
@@ -175,12 +205,18 @@ impl Examination<'_> {
                 _ => continue,
             };
             match meaning {
-                Meaning::Certainty if closed => fault(Class::Certainty, "what was found, without a degree of certainty"),
+                Meaning::Certainty if closed => {
+                    fault(Class::Certainty, "what was found, without a degree of certainty")
+                }
                 Meaning::Malignancy if closed => fault(Class::Malignancy, "nothing is known of its nature"),
                 Meaning::Feature if closed => fault(Class::Feature, "this was not measured"),
-                Meaning::Disease if closed => fault(Class::Invented, "nobody looked for it"),
-                Meaning::Normal if closed => fault(Class::NotAssessed, "only what was looked for was assessed"),
-                Meaning::Segment if closed => fault(Class::Segment, "the place within the organ is not known"),
+                Meaning::Disease if closed && !unassessed => fault(Class::Invented, "nobody looked for it"),
+                Meaning::Normal if closed => {
+                    fault(Class::NotAssessed, "only what was looked for was assessed")
+                }
+                Meaning::Segment if closed => {
+                    fault(Class::Segment, "the place within the organ is not known")
+                }
                 Meaning::Organ(super::lexicon::Place::Elsewhere) if closed && !advice => {
                     fault(Class::Organ, "this organ was not looked at");
                 }
@@ -188,18 +224,32 @@ impl Examination<'_> {
                     let critical = |lesion: &Lesion| lesion.critical;
                     let named = |lesion: &&Lesion| !closed || sentence.evidence.contains(&lesion.number);
                     let mut lesions = evidence.lesions.iter().filter(named);
-                    let right = if closed { lesions.clone().count() > 0 && lesions.all(critical) } else { lesions.any(critical) };
+                    let right = if closed {
+                        lesions.clone().count() > 0 && lesions.all(critical)
+                    } else {
+                        lesions.any(critical)
+                    };
                     if !right {
                         fault(Class::FalseCritical, "only findings that are critical are called so");
                     }
                 }
-                Meaning::Advice if closed && !advice => fault(Class::Recommendation, "recommendations are the guideline's"),
-                Meaning::Category if closed && !advice => fault(Class::Recommendation, "categories are the guideline's"),
-                Meaning::Prior if closed && evidence.compared.is_none() => fault(Class::NoPrior, "nothing was compared"),
+                Meaning::Advice if closed && !advice => {
+                    fault(Class::Recommendation, "recommendations are the guideline's")
+                }
+                Meaning::Category if closed && !advice => {
+                    fault(Class::Recommendation, "categories are the guideline's")
+                }
+                Meaning::Prior if closed && evidence.compared.is_none() => {
+                    fault(Class::NoPrior, "nothing was compared")
+                }
                 Meaning::Date if closed => fault(Class::Date, "no date is known"),
-                Meaning::Identifier if closed => fault(Class::Identifier, "no person and no number that names one"),
+                Meaning::Identifier if closed => {
+                    fault(Class::Identifier, "no person and no number that names one")
+                }
                 Meaning::Think if closed => fault(Class::ThinkTag, "the report, not the thinking"),
-                Meaning::Instruction if closed => fault(Class::Instruction, "the report, no talk about the task"),
+                Meaning::Instruction if closed => {
+                    fault(Class::Instruction, "the report, no talk about the task")
+                }
                 Meaning::Modality(technique) if !advice => {
                     let known = match evidence.modality.as_str() {
                         "CT" => Technique::Ct,
@@ -230,7 +280,9 @@ impl Examination<'_> {
                     (Kind::Word(Meaning::Not), Kind::Word(Meaning::Not)) => {
                         wrong.push(Wrong::new(Class::UnknownWords, span, "one negation at a time"));
                     }
-                    (before, Kind::Word(Meaning::Unit(Unit::Other))) if !matches!(before, Kind::Number(_)) => {
+                    (before, Kind::Word(Meaning::Unit(Unit::Other)))
+                        if !matches!(before, Kind::Number(_)) =>
+                    {
                         let span = (pair[1].from, pair[1].to);
                         wrong.push(Wrong::new(Class::Homoglyph, span, "a unit stands after a number"));
                     }
@@ -245,7 +297,11 @@ impl Examination<'_> {
         {
             wrong.push(Wrong::new(Class::Age, (token.from, token.to), "the age is not known"));
         }
-        if closed && self.language == Language::Chinese && !tokens::has_chinese(&text.chars) && has_letters(&text.chars) {
+        if closed
+            && self.language == Language::Chinese
+            && !tokens::has_chinese(&text.chars)
+            && has_letters(&text.chars)
+        {
             wrong.push(Wrong::new(Class::Language, (0, text.chars.len()), "a Chinese sentence"));
         }
         wrong
@@ -271,7 +327,10 @@ impl Examination<'_> {
         }
         match self.language {
             Language::English if tokens::has_chinese(chars) => Class::Language,
-            _ if digits > 0 && latin > 0 && chars.iter().all(|c| c.is_ascii_digit() || "olis|bz.".contains(*c)) => {
+            _ if digits > 0
+                && latin > 0
+                && chars.iter().all(|c| c.is_ascii_digit() || "olis|bz.".contains(*c)) =>
+            {
                 Class::Homoglyph
             }
             _ if digits >= 3 => Class::Identifier,
@@ -290,18 +349,26 @@ impl Examination<'_> {
         let wrong = |class, expected: String| Some(Wrong::new(class, span, expected));
         match aside {
             Aside::Slices(number) => match self.evidence.slices {
-                Some(_) if number.spelled && closed => wrong(Class::SpelledNumber, "slices are counted in digits".into()),
+                Some(_) if number.spelled && closed => {
+                    wrong(Class::SpelledNumber, "slices are counted in digits".into())
+                }
                 Some(slices) if number.value == slices as f64 => None,
                 Some(slices) => wrong(Class::Slice, format!("there are {slices} slices")),
-                None => closed.then(|| Wrong::new(Class::Slice, span, "how many slices there are is not known")),
+                None => {
+                    closed.then(|| Wrong::new(Class::Slice, span, "how many slices there are is not known"))
+                }
             },
-            Aside::Series if closed => wrong(Class::Series, "no series number and no image number is known".into()),
+            Aside::Series if closed => {
+                wrong(Class::Series, "no series number and no image number is known".into())
+            }
             Aside::Age(number) => match self.evidence.patient.age_years {
                 Some(age) if number.value == f64::from(age) => None,
                 Some(_) => wrong(Class::Age, "another age".into()),
                 None => None,
             },
-            Aside::Bare(_) if closed => wrong(Class::Number, "a number with its unit, from the findings".into()),
+            Aside::Bare(_) if closed => {
+                wrong(Class::Number, "a number with its unit, from the findings".into())
+            }
             Aside::NoUnit(_) if closed => wrong(Class::Unit, "a measurement with its unit".into()),
             Aside::Series | Aside::Category | Aside::Bare(_) | Aside::NoUnit(_) => None,
         }
@@ -322,7 +389,10 @@ impl Examination<'_> {
             return vec![Wrong::new(Class::Interval, span, expected())];
         }
         let advises = tokens.iter().any(|token| {
-            matches!(token.kind, Kind::Word(Meaning::Advice | Meaning::Category | Meaning::Unit(_)) | Kind::Number(_))
+            matches!(
+                token.kind,
+                Kind::Word(Meaning::Advice | Meaning::Category | Meaning::Unit(_)) | Kind::Number(_)
+            )
         });
         let said = section == Section::Recommendation && advises;
         said.then(|| Wrong::new(Class::Recommendation, span, expected())).into_iter().collect()
@@ -365,7 +435,8 @@ fn has_letters(chars: &[char]) -> bool {
 /// What a run of digits and separators is, if it is no measurement: a date, a UID, a number of somebody.
 fn named_number(run: &str) -> Option<Class> {
     let run = run.trim_end_matches(['.', '-', ':', '/']);
-    let parts: Vec<&str> = run.split(['-', '/', '.', ':', '年', '月', '日']).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> =
+        run.split(['-', '/', '.', ':', '年', '月', '日']).filter(|part| !part.is_empty()).collect();
     let year = |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
     if run.contains('年') && parts.first().is_some_and(|part| year(part)) {
         return Some(Class::Date);

@@ -90,7 +90,8 @@ impl Text {
 
     /// Whether the text so far ends in "mm" or the like after a digit, so that a hyphen after it is a dash.
     fn ends_in_unit(&self) -> bool {
-        let word: Vec<char> = self.chars.iter().rev().copied().take_while(char::is_ascii_alphabetic).collect();
+        let word: Vec<char> =
+            self.chars.iter().rev().copied().take_while(char::is_ascii_alphabetic).collect();
         let before = self.chars.iter().rev().nth(word.len());
         let digit = match before {
             Some(' ') => self.chars.iter().rev().nth(word.len() + 1),
@@ -130,7 +131,9 @@ fn spelling(c: char) -> Spelling {
         'a'..='z' | '0'..='9' | ' ' => Same(c),
         'A'..='Z' => Same(c.to_ascii_lowercase()),
         '\t' | '\n' | '\r' | '\u{a0}' | '\u{2009}' | '\u{202f}' | '\u{3000}' => Same(' '),
-        '.' | ',' | ';' | ':' | '(' | ')' | '-' | '+' | '/' | '%' | '<' | '>' | '=' | '~' | '?' | '!' => Same(c),
+        '.' | ',' | ';' | ':' | '(' | ')' | '-' | '+' | '/' | '%' | '<' | '>' | '=' | '~' | '?' | '!' => {
+            Same(c)
+        }
         '\'' | '’' | '‘' => Same('\''),
         '*' | '^' | '#' | '_' | '`' | '|' | '{' | '}' | '[' | ']' | '\\' | '$' | '@' | '&' | '"' => Same(c),
         '，' => Same(','),

@@ -72,7 +72,9 @@ pub(super) fn tokens(text: &Text, lexicon: &Lexicon) -> Vec<Token> {
         let token = |kind| Token { kind, from: at, to };
         match read {
             Read::Nothing => {}
-            Read::Words(meanings) => tokens.extend(meanings.iter().map(|&meaning| token(Kind::Word(meaning)))),
+            Read::Words(meanings) => {
+                tokens.extend(meanings.iter().map(|&meaning| token(Kind::Word(meaning))))
+            }
             Read::Number(number) => tokens.push(token(Kind::Number(number))),
             Read::Stop(c) => tokens.push(token(Kind::Stop(c))),
             Read::Unknown => match tokens.last_mut() {
@@ -127,7 +129,8 @@ fn whole_word(chars: &[char], from: usize, to: usize) -> bool {
     let last = chars[to - 1];
     // "12.3mmx9.8mm"
     let times = chars.get(to) == Some(&'x') && chars.get(to + 1).is_some_and(char::is_ascii_digit);
-    let ends = last.is_ascii_alphanumeric() && chars.get(to).is_some_and(char::is_ascii_alphanumeric) && !times;
+    let ends =
+        last.is_ascii_alphanumeric() && chars.get(to).is_some_and(char::is_ascii_alphanumeric) && !times;
     !begins && !ends
 }
 
@@ -164,7 +167,8 @@ fn digits(chars: &[char], at: usize) -> Option<(usize, Number)> {
     let begin = i;
     let mut whole = 0.0;
     while let Some(c) = chars.get(i) {
-        let groups = *c == ',' && i > begin && i - begin <= 3 + 4 * ((i - begin) / 4) && digit(i + 1) && digit(i + 2);
+        let groups =
+            *c == ',' && i > begin && i - begin <= 3 + 4 * ((i - begin) / 4) && digit(i + 1) && digit(i + 2);
         if let Some(d) = c.to_digit(10) {
             whole = whole * 10.0 + f64::from(d);
         } else if !(groups && digit(i + 3) && !digit(i + 4)) {
@@ -246,9 +250,34 @@ fn spelled(chars: &[char], at: usize) -> Option<(usize, Number)> {
 }
 
 const ENGLISH: [&str; 28] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty",
-    "fifty", "sixty", "seventy", "eighty", "ninety",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+    "thirty",
+    "forty",
+    "fifty",
+    "sixty",
+    "seventy",
+    "eighty",
+    "ninety",
 ];
 
 const CHINESE: [&str; 10] =

@@ -11,7 +11,12 @@ pub(super) fn faults(sentences: &[(Place, Judged)], examination: &Examination<'_
     for section in [Section::Findings, Section::Impression] {
         if !sentences.iter().any(|(place, _)| place.section == section) {
             let expected = "findings and impression each have a sentence".to_owned();
-            faults.push(Fault { class: Class::Empty, place: None, found: format!("{section:?}").to_lowercase(), expected });
+            faults.push(Fault {
+                class: Class::Empty,
+                place: None,
+                found: format!("{section:?}").to_lowercase(),
+                expected,
+            });
         }
     }
     duplicates(sentences, examination.mode, &mut faults);
@@ -24,7 +29,9 @@ pub(super) fn faults(sentences: &[(Place, Judged)], examination: &Examination<'_
 fn duplicates(sentences: &[(Place, Judged)], mode: Mode, faults: &mut Vec<Fault>) {
     for (at, (place, judged)) in sentences.iter().enumerate() {
         let before = sentences[..at].iter().filter(|(other, _)| other.section == place.section);
-        let same = before.clone().any(|(_, other)| other.bare == judged.bare && !judged.bare.is_empty());
+        let same = before.clone().any(|(_, other)| {
+            other.bare == judged.bare && other.named == judged.named && !judged.bare.is_empty()
+        });
         let twice = judged.held.sized.iter().find(|number| {
             mode == Mode::Closed
                 && place.section == Section::Findings
@@ -54,7 +61,8 @@ fn omissions(sentences: &[(Place, Judged)], examination: &Examination<'_>, fault
             place.section == Section::Impression && judged.held.covered.contains(&lesion.number)
         });
         if lesion.critical && !concluded {
-            let expected = format!("finding {} must be told at once and so stand in the impression", lesion.number);
+            let expected =
+                format!("finding {} must be told at once and so stand in the impression", lesion.number);
             faults.push(Fault { class: Class::CriticalOmitted, place: None, found: String::new(), expected });
         }
     }
@@ -64,7 +72,9 @@ fn advice(sentences: &[(Place, Judged)], examination: &Examination<'_>, faults: 
     for (at, advice) in examination.evidence.advised.advice.iter().enumerate() {
         let said = match examination.mode {
             Mode::Closed => sentences.iter().any(|(_, judged)| judged.advice == Some(at)),
-            Mode::Open => advice.action == Action::NoFollowUp || sentences.iter().any(|(_, judged)| judged.advises),
+            Mode::Open => {
+                advice.action == Action::NoFollowUp || sentences.iter().any(|(_, judged)| judged.advises)
+            }
         };
         // Two recommendations may read the same.
         let same = examination.advice.iter().position(|text| *text == examination.advice[at]) != Some(at);
@@ -88,14 +98,21 @@ fn contradictions(sentences: &[(Place, Judged)], faults: &mut Vec<Fault>) {
         Class::Trend,
     ];
     let in_findings = |class: Class| {
-        sentences
-            .iter()
-            .any(|(place, judged)| place.section == Section::Findings && judged.faults.iter().any(|(_, w)| w.class == class))
+        sentences.iter().any(|(place, judged)| {
+            place.section == Section::Findings && judged.faults.iter().any(|(_, w)| w.class == class)
+        })
     };
     for (place, judged) in sentences.iter().filter(|(place, _)| place.section == Section::Impression) {
-        if let Some((found, wrong)) = judged.faults.iter().find(|(_, w)| SUCH.contains(&w.class) && !in_findings(w.class)) {
+        if let Some((found, wrong)) =
+            judged.faults.iter().find(|(_, w)| SUCH.contains(&w.class) && !in_findings(w.class))
+        {
             let expected = format!("the findings say otherwise: {}", wrong.expected);
-            faults.push(Fault { class: Class::Contradiction, place: Some(*place), found: found.clone(), expected });
+            faults.push(Fault {
+                class: Class::Contradiction,
+                place: Some(*place),
+                found: found.clone(),
+                expected,
+            });
         }
     }
 }

@@ -27,18 +27,34 @@ fn judged(document: &Document) -> impl Iterator<Item = (Heading, &str)> {
 }
 
 /// Sides and polarity in findings and impression.
-fn between(document: &Document, findings: &[Mention<'_>], impression: &[Mention<'_>], complaints: &mut Complaints) {
+fn between(
+    document: &Document,
+    findings: &[Mention<'_>],
+    impression: &[Mention<'_>],
+    complaints: &mut Complaints,
+) {
     for said in impression {
         let place = Some((Heading::Impression, said.sentence));
         let same = |other: &&Mention<'_>| {
-            other.lesion == said.lesion && (other.organ == said.organ || other.organ.is_none() || said.organ.is_none())
+            other.lesion == said.lesion
+                && (other.organ == said.organ || other.organ.is_none() || said.organ.is_none())
         };
         let there: Vec<&Mention<'_>> = findings.iter().filter(same).filter(|m| !m.denied).collect();
-        let denied = findings.iter().filter(same).any(|m| m.denied && m.side.is_none_or(|side| Some(side) == said.side));
+        let denied = findings
+            .iter()
+            .filter(same)
+            .any(|m| m.denied && m.side.is_none_or(|side| Some(side) == said.side));
         if said.denied {
-            let opposite = there.iter().any(|m| said.side.is_none() || said.side == Some(Side::Both) || m.side == said.side);
+            let opposite = there
+                .iter()
+                .any(|m| said.side.is_none() || said.side == Some(Side::Both) || m.side == said.side);
             if opposite {
-                complaints.defect(Defect::ImpressionConflict, place, said.clause.trim(), "the findings describe it");
+                complaints.defect(
+                    Defect::ImpressionConflict,
+                    place,
+                    said.clause.trim(),
+                    "the findings describe it",
+                );
             }
         } else if there.is_empty() && denied {
             complaints.defect(Defect::ImpressionConflict, place, said.clause.trim(), "the findings deny it");
@@ -46,16 +62,32 @@ fn between(document: &Document, findings: &[Mention<'_>], impression: &[Mention<
             let fits = |m: &&Mention<'_>| m.side.is_none_or(|other| other == side || other == Side::Both);
             if !there.is_empty() && !there.iter().any(fits) {
                 let other = if side == Side::Left { "right" } else { "left" };
-                complaints.defect(Defect::SideConflict, place, said.clause.trim(), &format!("{other} in the findings"));
+                complaints.defect(
+                    Defect::SideConflict,
+                    place,
+                    said.clause.trim(),
+                    &format!("{other} in the findings"),
+                );
             }
         }
     }
-    let normal = ["未见异常", "未见明显异常", "no abnormality", "normal examination", "normal study", "no significant abnormality"];
+    let normal = [
+        "未见异常",
+        "未见明显异常",
+        "no abnormality",
+        "normal examination",
+        "normal study",
+        "no significant abnormality",
+    ];
     for text in document.sentences(Heading::Impression) {
         let lower = text.to_lowercase();
         let all_well = normal.iter().any(|word| lower.trim_end_matches(['。', '.']).ends_with(word));
         let organ = mentions(std::iter::once(text)).first().and_then(|m| m.organ);
-        if all_well && organ.is_none() && impression.iter().all(|m| m.denied) && findings.iter().any(|m| !m.denied) {
+        if all_well
+            && organ.is_none()
+            && impression.iter().all(|m| m.denied)
+            && findings.iter().any(|m| !m.denied)
+        {
             let place = Some((Heading::Impression, text));
             complaints.defect(Defect::ImpressionConflict, place, text, "the findings describe lesions");
         }
@@ -75,7 +107,12 @@ fn sizes(document: &Document, complaints: &mut Complaints) {
             };
             if !known.iter().any(near) {
                 let place = Some((Heading::Impression, text));
-                complaints.defect(Defect::SizeConflict, place, &format!("{} mm", length.mm), "a size from the findings");
+                complaints.defect(
+                    Defect::SizeConflict,
+                    place,
+                    &format!("{} mm", length.mm),
+                    "a size from the findings",
+                );
             }
         }
     }
@@ -86,7 +123,9 @@ fn counts(findings: &[Mention<'_>], impression: &[Mention<'_>], complaints: &mut
     for said in impression.iter().filter(|m| !m.denied) {
         let Some(count) = said.count else { continue };
         let same = |other: &&Mention<'_>| {
-            other.lesion == said.lesion && !other.denied && (other.organ == said.organ || other.organ.is_none())
+            other.lesion == said.lesion
+                && !other.denied
+                && (other.organ == said.organ || other.organ.is_none())
         };
         let counted: Vec<usize> = findings.iter().filter(same).filter_map(|m| m.count).collect();
         let sum: usize = counted.iter().sum();
@@ -101,13 +140,16 @@ fn counts(findings: &[Mention<'_>], impression: &[Mention<'_>], complaints: &mut
 fn sex(document: &Document, known: &Known<'_>, complaints: &mut Complaints) {
     let lower = document.text.to_lowercase();
     let told = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let field = if told(&["性别：女", "性别:女", "性别 女", "sex: f", "sex: female", "女性", "female", "woman"]) {
-        Some(Sex::Female)
-    } else if told(&["性别：男", "性别:男", "性别 男", "sex: m", "sex: male", "男性", "gentleman"]) {
-        Some(Sex::Male)
-    } else {
-        None
-    };
+    let field =
+        if told(&["性别：女", "性别:女", "性别 女", "sex: f", "sex: female", "女性", "female", "woman"])
+        {
+            Some(Sex::Female)
+        } else if told(&["性别：男", "性别:男", "性别 男", "sex: m", "sex: male", "男性", "gentleman"])
+        {
+            Some(Sex::Male)
+        } else {
+            None
+        };
     let patient = known.evidence.and_then(|evidence| evidence.patient.sex);
     let patient = patient.or_else(|| known.source.and_then(dicom_io::Source::patient_sex)).or(field);
     let of = |words: &'static [&'static str]| {
@@ -137,8 +179,12 @@ fn ages(text: &str) -> Vec<u16> {
     let mut ages = Vec::new();
     for number in super::mention::numbers(text) {
         let behind = text[number.end..].trim_start_matches([' ', '-']);
-        let age = ["岁", "year-old", "years old", "year old", "yo ", "y/o"].iter().any(|word| behind.starts_with(word));
-        let field = ["年龄：", "年龄:", "Age: ", "age: ", "aged "].iter().any(|word| text[..number.start].ends_with(word));
+        let age = ["岁", "year-old", "years old", "year old", "yo ", "y/o"]
+            .iter()
+            .any(|word| behind.starts_with(word));
+        let field = ["年龄：", "年龄:", "Age: ", "age: ", "aged "]
+            .iter()
+            .any(|word| text[..number.start].ends_with(word));
         if (age || field) && number.decimals == 0 && number.value < 130.0 {
             ages.push(number.value as u16);
         }
@@ -183,7 +229,8 @@ fn modalities(text: &str) -> Vec<&'static str> {
             !letter(text[..at].chars().next_back()) && !letter(text[end..].chars().next())
         })
     };
-    let mut found: Vec<&str> = MODALITIES.iter().filter(|(name, _)| named(name)).map(|(_, code)| *code).collect();
+    let mut found: Vec<&str> =
+        MODALITIES.iter().filter(|(name, _)| named(name)).map(|(_, code)| *code).collect();
     found.dedup();
     found
 }
@@ -195,17 +242,22 @@ const REGIONS: &[(&[&str], &[&str])] = &[
     (&["膝", "knee"], &["膝", "knee", "半月板", "menisc"]),
     (&["骨盆", "盆腔", "pelvis"], &["膀胱", "bladder", "骨盆", "髋", "hip", "pelvi", "子宫", "前列腺"]),
     (&["胸部", "胸", "肺", "chest", "thorax"], &["肺", "lung", "pulmonary", "胸", "pleura", "纵隔"]),
-    (&["腹部", "上腹", "肝", "abdomen", "liver"], &["肝", "liver", "hepatic", "肾", "脾", "胰", "kidney", "spleen"]),
+    (
+        &["腹部", "上腹", "肝", "abdomen", "liver"],
+        &["肝", "liver", "hepatic", "肾", "脾", "胰", "kidney", "spleen"],
+    ),
 ];
 
 fn examination(document: &Document, known: &Known<'_>, complaints: &mut Complaints) {
-    let head: Vec<(Heading, &str)> =
-        judged(document).filter(|(heading, _)| matches!(heading, Heading::Head | Heading::Technique)).collect();
+    let head: Vec<(Heading, &str)> = judged(document)
+        .filter(|(heading, _)| matches!(heading, Heading::Head | Heading::Technique))
+        .collect();
     let technique: String = head.iter().map(|(_, text)| *text).collect::<Vec<_>>().join(" ");
     let place = head.last().copied();
     let said = modalities(&technique);
-    let body: Vec<(Heading, &str)> =
-        judged(document).filter(|(heading, _)| matches!(heading, Heading::Findings | Heading::Impression)).collect();
+    let body: Vec<(Heading, &str)> = judged(document)
+        .filter(|(heading, _)| matches!(heading, Heading::Findings | Heading::Impression))
+        .collect();
     if let Some(evidence) = known.evidence
         && !said.is_empty()
         && !said.contains(&evidence.modality.as_str())
@@ -214,15 +266,25 @@ fn examination(document: &Document, known: &Known<'_>, complaints: &mut Complain
     }
     for (heading, text) in &body {
         let measured_in_ct = text.contains("HU") || text.contains("CT值") || text.contains("CT 值");
-        let weighted = ["T1WI", "T2WI", "DWI", "T1 加权", "signal intensity", "弥散"].iter().any(|word| text.contains(word));
-        if (measured_in_ct && !said.is_empty() && !said.contains(&"CT") && !said.contains(&"PT")) || (weighted && said == ["CT"]) {
-            complaints.defect(Defect::ModalityConflict, Some((*heading, text)), text, "words of the examination's modality");
+        let weighted = ["T1WI", "T2WI", "DWI", "T1 加权", "signal intensity", "弥散"]
+            .iter()
+            .any(|word| text.contains(word));
+        if (measured_in_ct && !said.is_empty() && !said.contains(&"CT") && !said.contains(&"PT"))
+            || (weighted && said == ["CT"])
+        {
+            complaints.defect(
+                Defect::ModalityConflict,
+                Some((*heading, text)),
+                text,
+                "words of the examination's modality",
+            );
         }
     }
 
     let lower = technique.to_lowercase();
     let region = REGIONS.iter().find(|(names, _)| names.iter().any(|name| lower.contains(name)));
-    let several = REGIONS.iter().filter(|(names, _)| names.iter().any(|name| lower.contains(name))).count() > 1;
+    let several =
+        REGIONS.iter().filter(|(names, _)| names.iter().any(|name| lower.contains(name))).count() > 1;
     if let Some((names, inside)) = region
         && !several
     {
@@ -232,7 +294,10 @@ fn examination(document: &Document, known: &Known<'_>, complaints: &mut Complain
         let measured = known.evidence.is_some_and(|evidence| {
             let organ = |name: &str| names.contains(&name);
             !evidence.examined.is_empty()
-                && !evidence.examined.iter().any(|e| organ(if e.organ == Organ::Lung { "肺" } else { "肝" }))
+                && !evidence
+                    .examined
+                    .iter()
+                    .any(|e| organ(if e.organ == Organ::Lung { "肺" } else { "肝" }))
                 && !organ("胸部")
                 && !organ("腹部")
         });
@@ -241,19 +306,41 @@ fn examination(document: &Document, known: &Known<'_>, complaints: &mut Complain
         }
     }
 
-    let plain = ["平扫", "non-contrast", "noncontrast", "unenhanced", "without contrast", "without intravenous contrast"];
-    let enhanced = ["增强", "contrast-enhanced", "with contrast", "with intravenous contrast", "post-contrast"];
+    let plain = [
+        "平扫",
+        "non-contrast",
+        "noncontrast",
+        "unenhanced",
+        "without contrast",
+        "without intravenous contrast",
+    ];
+    let enhanced =
+        ["增强", "contrast-enhanced", "with contrast", "with intravenous contrast", "post-contrast"];
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let (plain, enhanced) = (has(&plain), has(&enhanced));
     let contrast = known.evidence.and_then(|evidence| evidence.contrast);
     if plain && !enhanced {
-        let enhancing = ["强化", "动脉期", "门静脉期", "延迟期", "enhancement", "enhancing", "arterial phase", "portal venous"];
+        let enhancing = [
+            "强化",
+            "动脉期",
+            "门静脉期",
+            "延迟期",
+            "enhancement",
+            "enhancing",
+            "arterial phase",
+            "portal venous",
+        ];
         let wrong = body.iter().find(|(_, text)| {
             let lower = text.to_lowercase();
             enhancing.iter().any(|word| lower.contains(word))
         });
         if let Some((heading, text)) = wrong {
-            complaints.defect(Defect::ContrastConflict, Some((*heading, text)), text, "no enhancement without contrast");
+            complaints.defect(
+                Defect::ContrastConflict,
+                Some((*heading, text)),
+                text,
+                "no enhancement without contrast",
+            );
         } else if contrast == Some(true) {
             complaints.defect(Defect::ContrastConflict, place, "", "contrast was given");
         }
@@ -265,8 +352,13 @@ fn examination(document: &Document, known: &Known<'_>, complaints: &mut Complain
 
 /// The dates of a line: year, month, day.
 fn days(line: &str) -> Vec<[u32; 3]> {
-    let numbers = super::mention::numbers(&line.replace('.', "-")).into_iter().map(|n| n.value as u32).collect::<Vec<_>>();
-    let fits = |day: &&[u32]| (1900..2200).contains(&day[0]) && (1..=12).contains(&day[1]) && (1..=31).contains(&day[2]);
+    let numbers = super::mention::numbers(&line.replace('.', "-"))
+        .into_iter()
+        .map(|n| n.value as u32)
+        .collect::<Vec<_>>();
+    let fits = |day: &&[u32]| {
+        (1900..2200).contains(&day[0]) && (1..=12).contains(&day[1]) && (1..=31).contains(&day[2])
+    };
     numbers.windows(3).filter(fits).map(|day| [day[0], day[1], day[2]]).collect()
 }
 
@@ -278,7 +370,8 @@ fn dates(document: &Document, known: &Known<'_>, complaints: &mut Complaints) {
             days(lower.get(at..)?).first().copied()
         })
     };
-    let examined = labelled(&["检查日期", "检查时间", "exam date", "date of exam", "study date", "examined on"]);
+    let examined =
+        labelled(&["检查日期", "检查时间", "exam date", "date of exam", "study date", "examined on"]);
     let reported = labelled(&["报告日期", "报告时间", "report date", "date of report", "signed"]);
     let written = |[year, month, day]: [u32; 3]| format!("{year:04}-{month:02}-{day:02}");
     if let Some((examined, reported)) = examined.zip(reported)
@@ -303,7 +396,8 @@ fn forgotten(document: &Document, known: &Known<'_>, complaints: &mut Complaints
     let head = judged(document).find(|(heading, text)| {
         let naming = ["对比前片", "与前片", "旧片", "comparison:", "compared with"];
         let lower = text.to_lowercase();
-        matches!(heading, Heading::Head | Heading::Technique) && naming.iter().any(|word| lower.contains(word))
+        matches!(heading, Heading::Head | Heading::Technique)
+            && naming.iter().any(|word| lower.contains(word))
     });
     let prior = named.map(|text| (Heading::Comparison, text)).or(head);
     let body = document.sentences(Heading::Findings).chain(document.sentences(Heading::Impression));

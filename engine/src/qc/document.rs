@@ -96,9 +96,30 @@ const HEADINGS: &[(&str, Heading)] = &[
 
 /// Lines that are signatures, fields of a form, or ours: no sentences of a section.
 const FIELDS: &[&str] = &[
-    "报告医师", "报告医生", "审核医师", "审核医生", "医师签名", "签名", "报告时间", "报告日期", "审核时间", "检查日期",
-    "检查时间", "文字由固定模板", "signed", "electronically signed", "reported by", "radiologist", "report date",
-    "date of report", "verified by", "dictated by", "written by", "exam date", "date of exam", "study date",
+    "报告医师",
+    "报告医生",
+    "审核医师",
+    "审核医生",
+    "医师签名",
+    "签名",
+    "报告时间",
+    "报告日期",
+    "审核时间",
+    "检查日期",
+    "检查时间",
+    "文字由固定模板",
+    "signed",
+    "electronically signed",
+    "reported by",
+    "radiologist",
+    "report date",
+    "date of report",
+    "verified by",
+    "dictated by",
+    "written by",
+    "exam date",
+    "date of exam",
+    "study date",
 ];
 
 impl Document {
@@ -224,7 +245,8 @@ fn sentences(line: &str) -> Vec<&str> {
             // Doubled punctuation stays with its sentence.
             '。' | '！' | '？' => !matches!(next, Some('。' | '！' | '？' | '.')),
             '.' | '!' | '?' => {
-                let begins = line[end..].trim_start().starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
+                let begins =
+                    line[end..].trim_start().starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
                 next == Some(' ') && begins && !abbreviates(&line[start..at])
             }
             _ => false,

@@ -2,9 +2,7 @@
 
 use super::document::{Document, Heading, is_han};
 use super::mention::{between_han, lengths, numbers, product, unit_of_length};
-use super::words::{
-    COLLOQUIAL_CHINESE, COLLOQUIAL_ENGLISH, MISSPELT_CHINESE, MISSPELT_ENGLISH, SIGNATURES,
-};
+use super::words::{COLLOQUIAL_CHINESE, COLLOQUIAL_ENGLISH, MISSPELT_CHINESE, MISSPELT_ENGLISH, SIGNATURES};
 use super::{Complaints, Defect, Known, either};
 use crate::narrative::Language;
 
@@ -20,7 +18,9 @@ const HOUNSFIELD: [f64; 2] = [-1100.0, 4100.0];
 pub(super) fn judge(document: &Document, known: &Known<'_>, complaints: &mut Complaints) {
     sections(document, complaints);
     signature(document, known, complaints);
-    for part in document.parts.iter().filter(|part| part.heading != Heading::Other && part.heading != Heading::Head) {
+    for part in
+        document.parts.iter().filter(|part| part.heading != Heading::Other && part.heading != Heading::Head)
+    {
         for text in &part.sentences {
             let mut found = |defect, found: &str, expected: &str| {
                 complaints.defect(defect, Some((part.heading, text)), found, expected);
@@ -42,7 +42,9 @@ pub(super) fn judge(document: &Document, known: &Known<'_>, complaints: &mut Com
             complaints.defect(Defect::Numbering, None, &found.join(", "), "1, 2, 3 ..");
         }
     }
-    if document.text.contains('\u{fffd}') || ["锟斤拷", "烫烫烫", "Ã¤", "â€"].iter().any(|junk| document.text.contains(junk)) {
+    if document.text.contains('\u{fffd}')
+        || ["锟斤拷", "烫烫烫", "Ã¤", "â€"].iter().any(|junk| document.text.contains(junk))
+    {
         complaints.defect(Defect::Garbled, None, "", "readable characters");
     }
 }
@@ -57,7 +59,9 @@ fn sections(document: &Document, complaints: &mut Complaints) {
         // Many reports tell how it was done in their head or first sentence.
         let told = heading == Heading::Technique
             && document.parts.iter().take(2).flat_map(|part| &part.sentences).any(|text| {
-                ["CT", "MR", "磁共振", "超声", "平扫", "增强", "X线", "PET"].iter().any(|word| text.contains(word))
+                ["CT", "MR", "磁共振", "超声", "平扫", "增强", "X线", "PET"]
+                    .iter()
+                    .any(|word| text.contains(word))
             });
         if !document.has(heading) && !told {
             complaints.defect(defect, None, "", name);
@@ -75,18 +79,29 @@ fn signature(document: &Document, known: &Known<'_>, complaints: &mut Complaints
     // A field that was not filled in is no signature.
     let signed = lower.lines().any(|line| {
         SIGNATURES.iter().any(|name| {
-            line.split_once(name).is_some_and(|(_, rest)| {
-                rest.chars().filter(|c| c.is_alphabetic()).count() >= 2
-            })
+            line.split_once(name)
+                .is_some_and(|(_, rest)| rest.chars().filter(|c| c.is_alphabetic()).count() >= 2)
         })
     });
     if !signed {
-        complaints.defect(Defect::SignatureMissing, None, "", either(document.language, "医师签名", "a signature"));
+        complaints.defect(
+            Defect::SignatureMissing,
+            None,
+            "",
+            either(document.language, "医师签名", "a signature"),
+        );
     }
     let named = ["报告时间", "报告日期", "审核时间", "report date", "date of report", "signed"];
-    let dated = lower.lines().any(|line| named.iter().any(|name| line.contains(name)) && line.contains(|c: char| c.is_ascii_digit()));
+    let dated = lower.lines().any(|line| {
+        named.iter().any(|name| line.contains(name)) && line.contains(|c: char| c.is_ascii_digit())
+    });
     if !dated {
-        complaints.defect(Defect::TimeMissing, None, "", either(document.language, "报告时间", "the time of the report"));
+        complaints.defect(
+            Defect::TimeMissing,
+            None,
+            "",
+            either(document.language, "报告时间", "the time of the report"),
+        );
     }
 }
 
@@ -149,7 +164,9 @@ fn doubled(text: &str, found: &mut impl FnMut(Defect, &str, &str)) {
 }
 
 fn punctuation(language: Language, text: &str, found: &mut impl FnMut(Defect, &str, &str)) {
-    let mark = |c: char| matches!(c, '，' | '。' | '；' | '、' | '：' | ',' | ';' | '.' | ':' | '？' | '！' | '?' | '!');
+    let mark = |c: char| {
+        matches!(c, '，' | '。' | '；' | '、' | '：' | ',' | ';' | '.' | ':' | '？' | '！' | '?' | '!')
+    };
     let bare = text.replace("...", "…").replace("……", "…").replace("..", "。。");
     let letters: Vec<char> = bare.chars().collect();
     if let Some(pair) = letters.windows(2).find(|pair| mark(pair[0]) && mark(pair[1])) {
@@ -179,7 +196,10 @@ fn punctuation(language: Language, text: &str, found: &mut impl FnMut(Defect, &s
 }
 
 fn left_over(text: &str, heading: Heading, found: &mut impl FnMut(Defect, &str, &str)) {
-    let marks = ["__", "[ ]", "[]", "【】", "（ ）", "（）", "( )", "()", "待填", "***", "TODO", "{", "____", "<填写>", "[insert"];
+    let marks = [
+        "__", "[ ]", "[]", "【】", "（ ）", "（）", "( )", "()", "待填", "***", "TODO", "{", "____",
+        "<填写>", "[insert",
+    ];
     if let Some(mark) = marks.iter().find(|mark| text.contains(**mark)) {
         found(Defect::Placeholder, mark, "the word that belongs here");
     }
@@ -194,8 +214,22 @@ fn left_over(text: &str, heading: Heading, found: &mut impl FnMut(Defect, &str, 
 }
 
 /// Words before a size.
-const SIZES: &[&str] =
-    &["大小约", "大小为", "大小", "直径约", "直径", "长径约", "长径", "短径约", "短径", "最大径约", "measuring ", "measures ", "diameter of ", "size of "];
+const SIZES: &[&str] = &[
+    "大小约",
+    "大小为",
+    "大小",
+    "直径约",
+    "直径",
+    "长径约",
+    "长径",
+    "短径约",
+    "短径",
+    "最大径约",
+    "measuring ",
+    "measures ",
+    "diameter of ",
+    "size of ",
+];
 
 fn values(text: &str, found: &mut impl FnMut(Defect, &str, &str)) {
     let numbers = numbers(text);
@@ -218,11 +252,12 @@ fn values(text: &str, found: &mut impl FnMut(Defect, &str, &str)) {
             found(Defect::UnitMissing, &text[number.start..number.end], "a unit");
         }
         let hounsfield = unit.starts_with("HU") || unit.starts_with("Hu");
-        let value = if before.ends_with('-') && !before[..before.len() - 1].ends_with(|c: char| c.is_ascii_digit()) {
-            -number.value
-        } else {
-            number.value
-        };
+        let value =
+            if before.ends_with('-') && !before[..before.len() - 1].ends_with(|c: char| c.is_ascii_digit()) {
+                -number.value
+            } else {
+                number.value
+            };
         if hounsfield && !(HOUNSFIELD[0]..=HOUNSFIELD[1]).contains(&value) {
             found(Defect::ImplausibleValue, &format!("{value} HU"), "-1100 to 4100 HU");
         }

@@ -74,12 +74,24 @@ const ORGANS: &[(&str, &str)] = &[
 ];
 
 const DENYING: &[&str] = &["未见", "未检出", "未发现", "未显示", "未及", "没有", "无"];
-const DENYING_ENGLISH: &[&str] = &["no", "not", "without", "absent", "negative", "neither", "nor", "resolved"];
+const DENYING_ENGLISH: &[&str] =
+    &["no", "not", "without", "absent", "negative", "neither", "nor", "resolved"];
 
 /// Words that hold a denying one and deny nothing.
 const HARMLESS: &[&str] = &[
-    "无明显变化", "未见明显变化", "无变化", "无强化", "未见强化", "无痛", "无需", "no significant change", "not enlarged",
-    "no interval change", "no change", "not new", "no longer",
+    "无明显变化",
+    "未见明显变化",
+    "无变化",
+    "无强化",
+    "未见强化",
+    "无痛",
+    "无需",
+    "no significant change",
+    "not enlarged",
+    "no interval change",
+    "no change",
+    "not new",
+    "no longer",
 ];
 
 /// What the clauses of `sentences` speak of.
@@ -115,13 +127,16 @@ pub(super) fn denies(lower: &str) -> bool {
     for harmless in HARMLESS {
         bare = bare.replace(harmless, "");
     }
-    let english = bare.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| DENYING_ENGLISH.contains(&word));
+    let english =
+        bare.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| DENYING_ENGLISH.contains(&word));
     english || DENYING.iter().any(|word| bare.contains(word))
 }
 
 fn side(lower: &str) -> Option<Side> {
     let word = |name: &str| lower.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name);
-    let both = ["双肺", "两肺", "双侧", "两侧"].iter().any(|name| lower.contains(name)) || word("bilateral") || word("both");
+    let both = ["双肺", "两肺", "双侧", "两侧"].iter().any(|name| lower.contains(name))
+        || word("bilateral")
+        || word("both");
     match (both, lower.contains('左') || word("left"), lower.contains('右') || word("right")) {
         (true, ..) | (_, true, true) => Some(Side::Both),
         (_, true, false) => Some(Side::Left),
@@ -131,8 +146,19 @@ fn side(lower: &str) -> Option<Side> {
 }
 
 const COUNTS: &[(&str, usize)] = &[
-    ("一", 1), ("两", 2), ("二", 2), ("三", 3), ("四", 4), ("五", 5), ("六", 6),
-    ("one", 1), ("two", 2), ("three", 3), ("four", 4), ("five", 5), ("six", 6),
+    ("一", 1),
+    ("两", 2),
+    ("二", 2),
+    ("三", 3),
+    ("四", 4),
+    ("五", 5),
+    ("六", 6),
+    ("one", 1),
+    ("two", 2),
+    ("three", 3),
+    ("four", 4),
+    ("five", 5),
+    ("six", 6),
 ];
 
 /// How many a clause counts: "2枚", "两个", "three nodules".
@@ -150,7 +176,8 @@ fn count(lower: &str) -> Option<usize> {
             }
         }
     }
-    let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let noun = words.iter().position(|word| matches!(*word, "nodules" | "lesions" | "masses" | "cysts"))?;
     words[noun.saturating_sub(4)..noun].iter().rev().find_map(|word| {
         let spelled = COUNTS.iter().find(|(name, _)| name == word).map(|(_, count)| *count);
@@ -185,7 +212,10 @@ pub(super) fn numbers(text: &str) -> Vec<Number> {
         let digits = rest[..length].trim_end_matches('.');
         let end = start + digits.len();
         // "mm3" and "S8" hold digits that are no number.
-        let letter = text[..start].chars().next_back().is_some_and(|c| c.is_ascii_alphabetic() && !matches!(c, 'x' | 'X'));
+        let letter = text[..start]
+            .chars()
+            .next_back()
+            .is_some_and(|c| c.is_ascii_alphabetic() && !matches!(c, 'x' | 'X'));
         if let (Ok(value), false) = (digits.parse(), letter) {
             let decimals = digits.split('.').nth(1).map_or(0, str::len);
             numbers.push(Number { start, end, value, decimals });
@@ -246,7 +276,8 @@ mod tests {
 
     #[test]
     fn clauses_know_organ_side_and_polarity() {
-        let found = mentions(["右肺见2枚结节，左侧胸腔未见积液。", "No nodule in the left lung."].into_iter());
+        let found =
+            mentions(["右肺见2枚结节，左侧胸腔未见积液。", "No nodule in the left lung."].into_iter());
         let told: Vec<_> = found.iter().map(|m| (m.lesion, m.organ, m.side, m.denied, m.count)).collect();
         assert_eq!(
             told,

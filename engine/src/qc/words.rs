@@ -124,12 +124,37 @@ pub(super) const COLLOQUIAL_ENGLISH: &[(&str, &str)] = &[
 
 /// Anatomy of women, and of men.
 pub(super) const FEMALE: &[&str] = &[
-    "子宫", "卵巢", "附件区", "输卵管", "阴道", "宫颈", "uterus", "uterine", "ovary", "ovaries", "ovarian", "cervix",
-    "vagina", "fallopian", "endometri",
+    "子宫",
+    "卵巢",
+    "附件区",
+    "输卵管",
+    "阴道",
+    "宫颈",
+    "uterus",
+    "uterine",
+    "ovary",
+    "ovaries",
+    "ovarian",
+    "cervix",
+    "vagina",
+    "fallopian",
+    "endometri",
 ];
 /// See [`FEMALE`].
-pub(super) const MALE: &[&str] =
-    &["前列腺", "精囊", "睾丸", "阴囊", "附睾", "prostate", "prostatic", "seminal vesicle", "testis", "testes", "testic", "scrot"];
+pub(super) const MALE: &[&str] = &[
+    "前列腺",
+    "精囊",
+    "睾丸",
+    "阴囊",
+    "附睾",
+    "prostate",
+    "prostatic",
+    "seminal vesicle",
+    "testis",
+    "testes",
+    "testic",
+    "scrot",
+];
 
 /// What must be told at once where it is there.
 pub(super) const CRITICAL: &[&str] = &[
@@ -156,19 +181,67 @@ pub(super) const CRITICAL: &[&str] = &[
 
 /// That it was told, or is to be.
 pub(super) const FLAGGED: &[&str] = &[
-    "危急值", "危急", "立即通知", "已通知", "已电话", "紧急", "急诊处理", "critical", "urgent", "notified", "communicated",
-    "discussed with", "immediately", "at once", "telephoned", "emergency",
+    "危急值",
+    "危急",
+    "立即通知",
+    "已通知",
+    "已电话",
+    "紧急",
+    "急诊处理",
+    "critical",
+    "urgent",
+    "notified",
+    "communicated",
+    "discussed with",
+    "immediately",
+    "at once",
+    "telephoned",
+    "emergency",
 ];
 
 /// Words of comparison.
 pub(super) const COMPARING: &[&str] = &[
-    "较前", "前片", "前次", "比较", "对比", "对照", "相仿", "新发", "新出现", "同前", "既往", "prior", "previous", "unchanged", "stable",
-    "interval", "compared", "comparison", "new ", "since", "larger than", "smaller than", "increased", "decreased", "grown", "shrunk",
+    "较前",
+    "前片",
+    "前次",
+    "比较",
+    "对比",
+    "对照",
+    "相仿",
+    "新发",
+    "新出现",
+    "同前",
+    "既往",
+    "prior",
+    "previous",
+    "unchanged",
+    "stable",
+    "interval",
+    "compared",
+    "comparison",
+    "new ",
+    "since",
+    "larger than",
+    "smaller than",
+    "increased",
+    "decreased",
+    "grown",
+    "shrunk",
     "no longer",
 ];
 
 /// Who signs.
 pub(super) const SIGNATURES: &[&str] = &[
-    "报告医师", "报告医生", "审核医师", "审核医生", "医师签名", "签名", "signed by", "electronically signed", "reported by",
-    "radiologist:", "verified by", "dictated by",
+    "报告医师",
+    "报告医生",
+    "审核医师",
+    "审核医生",
+    "医师签名",
+    "签名",
+    "signed by",
+    "electronically signed",
+    "reported by",
+    "radiologist:",
+    "verified by",
+    "dictated by",
 ];

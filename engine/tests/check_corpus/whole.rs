@@ -417,15 +417,14 @@ fn lookalike(draft: &mut Draft<'_>) -> bool {
 }
 
 fn full_width(draft: &mut Draft<'_>) -> bool {
-    for place in draft.places(|s| !s.evidence.is_empty() && s.text.contains(|c: char| c.is_ascii_digit())) {
-        let text = draft.text(place);
-        let wide = |c: char| match c {
-            '0'..='9' => char::from_u32(c as u32 - '0' as u32 + '０' as u32).unwrap_or(c),
-            c => c,
-        };
-        return draft.set(place, text.chars().map(wide).collect());
-    }
-    false
+    let places = draft.places(|s| !s.evidence.is_empty() && s.text.contains(|c: char| c.is_ascii_digit()));
+    let Some(place) = places.first() else { return false };
+    let text = draft.text(*place);
+    let wide = |c: char| match c {
+        '0'..='9' => char::from_u32(c as u32 - '0' as u32 + '０' as u32).unwrap_or(c),
+        c => c,
+    };
+    draft.set(*place, text.chars().map(wide).collect())
 }
 
 fn invisible(draft: &mut Draft<'_>) -> bool {
@@ -443,18 +442,15 @@ fn evidence(draft: &mut Draft<'_>) -> bool {
             .map(|f| engine::narrative::rounded::millimetres(f.measurements.long_axis_mm))
     };
     let names = |s: &engine::narrative::Sentence| matches!(s.evidence[..], [number] if size(number).is_some_and(|size| s.text.contains(&size)));
-    for place in draft.places(names) {
-        let own = draft.sentence(place).evidence[0];
-        let others: Vec<usize> = draft.case.findings.iter().map(|f| f.number).filter(|n| *n != own).collect();
-        if others.is_empty() {
-            return false;
-        }
-        let other = draft.random.pick(&others);
-        draft.sentence(place).evidence = vec![other];
-        draft.place = Some(place);
-        return true;
+    let Some(place) = draft.places(names).first().copied() else { return false };
+    let own = draft.sentence(place).evidence[0];
+    let others: Vec<usize> = draft.case.findings.iter().map(|f| f.number).filter(|n| *n != own).collect();
+    if others.is_empty() {
+        return false;
     }
-    false
+    draft.sentence(place).evidence = vec![draft.random.pick(&others)];
+    draft.place = Some(place);
+    true
 }
 
 fn no_evidence(draft: &mut Draft<'_>) -> bool {
