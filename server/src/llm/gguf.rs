@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -80,16 +81,17 @@ impl Gguf {
             ..Settings::default()
         };
         let model = Model::new(&settings)?;
-        let process = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .arg("--model")
             .arg(&self.file)
             .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .args(["--ctx-size", CONTEXT, "--parallel", "1", "--alias", &settings.model])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("the server of llama.cpp cannot be started")?;
+            .stderr(Stdio::null());
+        ends_with_us(&mut command);
+        let process = command.spawn().context("the server of llama.cpp cannot be started")?;
         let mut running = Running { process, model };
         let until = Instant::now() + LOADING;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -110,6 +112,13 @@ impl Drop for Running {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Has the kernel end it with the thread that starts it, however that ends: who is killed tidies nothing up.
+fn ends_with_us(command: &mut Command) {
+    let ask = || Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?);
+    // SAFETY: between fork and exec only one system call is made, and nothing is allocated.
+    unsafe { command.pre_exec(ask) };
 }
 
 /// The hash of a GGUF file.
