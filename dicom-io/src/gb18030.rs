@@ -6,7 +6,8 @@ use dicom::encoding::text::{SpecificCharacterSet, TextCodec};
 pub fn decode(bytes: &[u8]) -> Option<String> {
     let text = SpecificCharacterSet::from_code("GB18030")?.decode(bytes).ok()?;
     // What is no character is written as an octal escape by the decoder.
-    let escaped = text.bytes().filter(|byte| *byte == b'\\').count() > bytes.iter().filter(|b| **b == b'\\').count();
+    let escaped =
+        text.bytes().filter(|byte| *byte == b'\\').count() > bytes.iter().filter(|b| **b == b'\\').count();
     (!escaped && !text.contains('\u{fffd}')).then_some(text)
 }
 

@@ -43,19 +43,49 @@ const WRONG: &[(&str, Language, &str, &str)] = &[
     ("missing-technique", Language::Chinese, "检查方法：胸部CT平扫。\n", ""),
     ("missing-findings", Language::English, "Findings\n", "History\n"),
     ("missing-impression", Language::Chinese, "诊断意见\n", "病史\n"),
-    ("empty-section", Language::English, "1. Nodule in the right lung, 8.4 x 6.9 mm.\n2. Focal liver lesion, 8.4 x 6.9 mm.\n", ""),
+    (
+        "empty-section",
+        Language::English,
+        "1. Nodule in the right lung, 8.4 x 6.9 mm.\n2. Focal liver lesion, 8.4 x 6.9 mm.\n",
+        "",
+    ),
     ("side-conflict", Language::English, "1. Nodule in the right lung", "1. Nodule in the left lung"),
     ("side-conflict", Language::Chinese, "1、右肺结节", "1、左肺结节"),
-    ("sex-conflict", Language::English, "No pleural effusion is seen.", "The prostate and the uterus are unremarkable."),
+    (
+        "sex-conflict",
+        Language::English,
+        "No pleural effusion is seen.",
+        "The prostate and the uterus are unremarkable.",
+    ),
     ("sex-conflict", Language::Chinese, "检查方法：", "性别：女\n子宫未见异常，前列腺增大。\n检查方法："),
     ("age-conflict", Language::English, "Technique:", "62-year-old, aged 26.\nTechnique:"),
-    ("unit-missing", Language::English, "There is a nodule in the right lung measuring 8.4 x 6.9 mm.", "There is a nodule in the right lung measuring 8.4 x 6.9."),
+    (
+        "unit-missing",
+        Language::English,
+        "There is a nodule in the right lung measuring 8.4 x 6.9 mm.",
+        "There is a nodule in the right lung measuring 8.4 x 6.9.",
+    ),
     ("unit-missing", Language::Chinese, "见一枚结节，大小约8.4mm×6.9mm", "见一枚结节，大小约8.4×6.9"),
-    ("implausible-value", Language::English, "nodule in the right lung measuring 8.4 x 6.9 mm", "nodule in the right lung measuring 8.4 x 6.9 cm"),
+    (
+        "implausible-value",
+        Language::English,
+        "nodule in the right lung measuring 8.4 x 6.9 mm",
+        "nodule in the right lung measuring 8.4 x 6.9 cm",
+    ),
     ("implausible-value", Language::Chinese, "大小约8.4mm×6.9mm。肝", "大小约8.4mm×6.9mm，CT值约9000HU。肝"),
-    ("impression-conflict", Language::English, "1. Nodule in the right lung, 8.4 x 6.9 mm.", "1. No lung nodule."),
+    (
+        "impression-conflict",
+        Language::English,
+        "1. Nodule in the right lung, 8.4 x 6.9 mm.",
+        "1. No lung nodule.",
+    ),
     ("impression-conflict", Language::Chinese, "1、右肺结节，大小约8.4mm×6.9mm。", "1、双肺未见结节。"),
-    ("size-conflict", Language::English, "1. Nodule in the right lung, 8.4 x 6.9 mm.", "1. Nodule in the right lung, 9.4 x 6.9 mm."),
+    (
+        "size-conflict",
+        Language::English,
+        "1. Nodule in the right lung, 8.4 x 6.9 mm.",
+        "1. Nodule in the right lung, 9.4 x 6.9 mm.",
+    ),
     ("count-conflict", Language::Chinese, "1、右肺结节，", "1、右肺结节3枚，"),
     ("doubled-word", Language::English, "No pleural", "No pleural pleural"),
     ("doubled-word", Language::Chinese, "右肺见一枚结节", "右肺见一枚结节结节"),
@@ -73,7 +103,12 @@ const WRONG: &[(&str, Language, &str, &str)] = &[
     ("contrast-conflict", Language::Chinese, "双侧胸腔未见积液", "病灶动脉期明显强化"),
     ("date-conflict", Language::English, "Technique:", "Date of exam: 2026-11-24\nTechnique:"),
     ("comparison-missing", Language::English, "Comparison: none.", "Comparison: CT of last year."),
-    ("critical-not-flagged", Language::English, "No pleural effusion is seen.", "There is a right pneumothorax."),
+    (
+        "critical-not-flagged",
+        Language::English,
+        "No pleural effusion is seen.",
+        "There is a right pneumothorax.",
+    ),
     ("critical-not-flagged", Language::Chinese, "双侧胸腔未见积液", "左侧气胸"),
     ("signature-missing", Language::English, "Signed by: A. Reader\n", ""),
     ("time-missing", Language::Chinese, "报告时间：2026-11-23 10:05\n", ""),
@@ -81,14 +116,24 @@ const WRONG: &[(&str, Language, &str, &str)] = &[
     ("placeholder", Language::Chinese, "见一枚结节", "见___枚结节"),
     ("placeholder", Language::English, "No pleural", "XX pleural"),
     ("duplicate-sentence", Language::Chinese, "双侧胸腔未见积液。", "双侧胸腔未见积液。双侧胸腔未见积液。"),
-    ("reversed-range", Language::English, "1. Nodule in the right lung, 8.4 x 6.9 mm.", "1. Nodule in the right lung, 8.4-6.9 mm."),
+    (
+        "reversed-range",
+        Language::English,
+        "1. Nodule in the right lung, 8.4 x 6.9 mm.",
+        "1. Nodule in the right lung, 8.4-6.9 mm.",
+    ),
     ("numbering", Language::Chinese, "2、肝脏", "3、肝脏"),
     ("garbled", Language::English, "No pleural effusion", "No pleural \u{fffd}\u{fffd}"),
     // Against the measurements: a nodule of the right lung and a lesion of the liver.
     ("number", Language::English, "8.4 x 6.9 mm. There", "9.7 x 6.9 mm. There"),
     ("side", Language::English, "There is a nodule in the right lung", "There is a nodule in the left lung"),
     ("side", Language::Chinese, "右肺见一枚结节", "左肺见一枚结节"),
-    ("count", Language::English, "There is a nodule in the right lung measuring", "There are 3 nodules in the right lung, the largest measuring"),
+    (
+        "count",
+        Language::English,
+        "There is a nodule in the right lung measuring",
+        "There are 3 nodules in the right lung, the largest measuring",
+    ),
     ("denied-finding", Language::Chinese, "右肺见一枚结节，大小约8.4mm×6.9mm。", "双肺未见结节。"),
     ("omitted", Language::English, " There is a focal lesion in the liver measuring 8.4 x 6.9 mm.", ""),
 ];
@@ -108,9 +153,14 @@ fn classes(scene: &Scene, folder: &Path, more: &[&str]) -> HashMap<String, Vec<S
     let mut reports = HashMap::new();
     for line in stdout.lines() {
         let report: Value = serde_json::from_str(line).unwrap();
-        let name = PathBuf::from(report["report"].as_str().unwrap()).file_name().unwrap().to_string_lossy().into_owned();
+        let name = PathBuf::from(report["report"].as_str().unwrap())
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
         let faults = report["faults"].as_array().unwrap();
-        reports.insert(name, faults.iter().map(|fault| fault["class"].as_str().unwrap().to_owned()).collect());
+        reports
+            .insert(name, faults.iter().map(|fault| fault["class"].as_str().unwrap().to_owned()).collect());
     }
     let any = reports.values().any(|classes: &Vec<String>| !classes.is_empty());
     assert_eq!(output.status.code(), Some(i32::from(any)), "{}", String::from_utf8_lossy(&output.stderr));
@@ -174,7 +224,10 @@ fn our_own_results_are_clean_as_text_and_as_dicom_and_each_finds_its_measurement
         let (stdout, _) = succeed(foci(&scene).arg("qc").arg(&results).arg("--sr").arg(&results));
         let lines: Vec<&str> = stdout.lines().collect();
         assert_eq!(lines.len(), 2, "{stdout}");
-        assert!(lines[0].ends_with("narrative.dcm\tclean") && lines[1].ends_with("report.txt\tclean"), "{stdout}");
+        assert!(
+            lines[0].ends_with("narrative.dcm\tclean") && lines[1].ends_with("report.txt\tclean"),
+            "{stdout}"
+        );
     }
 }
 

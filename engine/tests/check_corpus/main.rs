@@ -145,7 +145,8 @@ impl Wrong {
         let evidence = case.evidence();
         let known = check(&self.before, &evidence).faults;
         let same = |a: &Fault, b: &Fault| (a.class, &a.found) == (b.class, &b.found);
-        let there = |fault: &Fault| self.place.is_none() || fault.place.is_none() || fault.place == self.place;
+        let there =
+            |fault: &Fault| self.place.is_none() || fault.place.is_none() || fault.place == self.place;
         let found = check(&self.after, &evidence).faults.into_iter();
         found.filter(|fault| there(fault) && !known.iter().any(|known| same(known, fault))).collect()
     }
@@ -178,7 +179,8 @@ fn five_thousand_mutations_are_caught() {
                 let Some(wrong) = wrong(mutator, &case, language, seed) else { continue };
                 made += 1;
                 let faults = wrong.faults(&case);
-                let named = faults.iter().any(|f| f.class == mutator.class || mutator.also.contains(&f.class));
+                let named =
+                    faults.iter().any(|f| f.class == mutator.class || mutator.also.contains(&f.class));
                 table.count(mutator, language, !faults.is_empty(), named);
                 if faults.is_empty() {
                     complaints.push(format!("{} ({}): {}", mutator.class, mutator.name, wrong.text()));

@@ -372,7 +372,10 @@ fn sizes_swapped(draft: &mut Draft<'_>) -> bool {
         let (first, second) = (draft.case.finding(about[0]), draft.case.finding(about[1]));
         // Of two that are alike in words, either may have either size.
         let told = |f: &engine::Finding| (f.site, f.density);
-        let alike = |(a, b)| told(a) == told(b) || (a.site.organ == b.site.organ && (a.site.side.is_none() || b.site.side.is_none()));
+        let alike = |(a, b)| {
+            told(a) == told(b)
+                || (a.site.organ == b.site.organ && (a.site.side.is_none() || b.site.side.is_none()))
+        };
         if first.zip(second).is_none_or(alike) {
             continue;
         }
