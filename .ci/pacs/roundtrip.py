@@ -210,7 +210,7 @@ def dimse(orthanc):
     wait("the analysis", lambda: any(j["state"] == "done" for j in ask(f"{NODE}/api/studies/{study}")["jobs"]))
     orthanc = start_orthanc()
     known, counts = results(stored, study)
-    assert counts["SR"] == 1 and counts["SEG"] == 1 and counts["OT"] >= 1, counts
+    assert counts["SR"] == 2 and counts["SEG"] == 1 and counts["OT"] >= 1, counts
     assert states(known) == {"committed": len(deliveries(known))}, states(known)
     # It was not waited for: the PACS was asked how many there are.
     told = [event["detail"] for event in known["events"] if event["what"] == "complete"]
@@ -231,7 +231,7 @@ def web():
     ask(f"{PACS}/dicom-web/servers/foci/stow", {"Resources": [stored]})
     # There is no storage commitment over the web: what the archive said it has is all that is known.
     known, counts = results(stored, study, waits=("pending",))
-    assert counts.get("SR") == 1, counts
+    assert counts.get("SR") == 2, counts
     assert states(known) == {"sent": len(deliveries(known))}, states(known)
     say("web", study=study, in_pacs=counts, deliveries=states(known))
 
@@ -241,7 +241,7 @@ def pull():
     command = [FOCI, "pull", "--config", OUT / "foci.toml", "--from", "pacs", "--study", study]
     pulled = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     known, counts = results(stored, study)
-    assert counts.get("SR") == 1, counts
+    assert counts.get("SR") == 2, counts
     say("pull", study=study, said=pulled.strip(), in_pacs=counts, deliveries=states(known))
 
     got = OUT / "got"

@@ -149,7 +149,8 @@ pub fn analyze(reading: &Reading, task: &Task<'_>, tools: &mut Tools<'_>) -> Res
     };
     let patient = task.patient.completed(&reading.source);
     let lesions = Evidence::of(&facts, patient, reading.source.contrast()).lesions;
-    let advised = task.guideline.map(|guideline| advise(guideline, &patient, &lesions)).unwrap_or_default();
+    let advised = task.guideline.map(|guideline| advise(guideline, &patient, &lesions, task.prior.is_some()));
+    let advised = advised.unwrap_or_default();
     facts.advised = &advised;
     let narrative = Narrative::template(task.language, &facts);
     Ok(Report {

@@ -4,6 +4,7 @@
 //! English; what the evidence does not hold is a [`Fault`]. The vocabulary is closed: words that are not
 //! understood are a fault too.
 
+mod amount;
 mod claims;
 mod class;
 mod figure;

@@ -212,6 +212,8 @@ pub enum Why {
     Grown,
     /// Its table is for nodules seen for the first time, and this one was seen before.
     SeenBefore,
+    /// There is a prior, and it could not be compared with it.
+    NotCompared,
     /// Whether it has grown as the guideline means it cannot be told from these two examinations.
     GrowthUnclear,
     /// It has not grown; what to do goes by the category that it had at the prior, which is not known.

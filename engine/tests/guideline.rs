@@ -8,7 +8,7 @@ use engine::Density::{self, GroundGlass, PartSolid, Solid};
 use engine::check::{Fault, Section, check};
 use engine::evidence::{Evidence, Lesion, What};
 use engine::guideline::Guideline::{CLungRads, Fleischner2017, LungRads2022};
-use engine::guideline::{Advised, Guideline, Patient, Risk, Why, advise};
+use engine::guideline::{self, Advised, Guideline, Patient, Risk, Why};
 use engine::narrative::Facts;
 use engine::report::Examined;
 use engine::track::{Change, Trend};
@@ -84,6 +84,12 @@ fn patient(guideline: Guideline, high_risk: Option<bool>) -> Patient {
         immunosuppressed: Some(false),
         screening: Some(guideline != Fleischner2017),
     }
+}
+
+/// The advice on `lesions`; there is a prior if one of them was compared with it.
+fn advise(guideline: Guideline, patient: &Patient, lesions: &[Lesion]) -> Advised {
+    let has_prior = lesions.iter().any(|lesion| lesion.change.is_some());
+    guideline::advise(guideline, patient, lesions, has_prior)
 }
 
 fn rules(advised: &Advised) -> Vec<&str> {
@@ -478,6 +484,22 @@ fn tables_for_first_sight_refuse_what_was_seen_before() {
     assert_eq!(rules(&advised), ["solid.single.6-8.low"]);
     let same = followed(Solid, 8.0, 8.0, Some(100), Trend::Unchanged);
     assert_eq!(rules(&advise(CLungRads, &patient(CLungRads, None), &[same])), ["solid.6-10"]);
+}
+
+#[test]
+fn with_a_prior_what_could_not_be_compared_is_not_called_seen_first() {
+    for guideline in [Fleischner2017, LungRads2022, CLungRads] {
+        let of = |density, has_prior| {
+            let lesions = [nodule(1, density, 5.0, 5.0)];
+            guideline::advise(guideline, &patient(guideline, Some(false)), &lesions, has_prior)
+        };
+        assert_eq!(of(Solid, false).refused, []);
+        assert_eq!(whys(&of(Solid, true)), [(Why::NotCompared, &[1][..])]);
+    }
+    // Of small ground-glass nodules Lung-RADS does not ask what they were.
+    let lesions = [nodule(1, GroundGlass, 5.0, 5.0)];
+    let advised = guideline::advise(LungRads2022, &patient(LungRads2022, None), &lesions, true);
+    assert_eq!(rules(&advised), ["ground-glass.under-30"]);
 }
 
 /// What each advice reads, in English and in Chinese.

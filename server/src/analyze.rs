@@ -16,7 +16,6 @@ use crate::prior;
 use crate::progress::Bar;
 use crate::results;
 use crate::session::{Session, Stopwatch};
-use crate::words::Writer;
 
 /// Analyze one study: find, measure and report lesions
 ///
@@ -92,7 +91,7 @@ impl Analyze {
     pub(crate) fn run(self) -> Result<()> {
         let watch = Stopwatch::start("scan");
         let wanted = wanted(&self.model)?;
-        let writer = self.llm.settings()?.map(|settings| Writer::new(&settings)).transpose()?;
+        let writer = self.llm.writer()?;
         limit_threads(self.threads);
         let folder = OutputFolder::create(&self.output)?;
         let bar = Bar::new();

@@ -17,7 +17,6 @@ use crate::patient::History;
 use crate::progress::Bar;
 use crate::results;
 use crate::session::{Session, Stopwatch};
-use crate::words::Writer;
 
 /// Make a synthetic CT study with known lesions, analyze it, and show truth beside findings
 ///
@@ -62,7 +61,7 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn run(self) -> Result<()> {
         let watch = Stopwatch::start("phantom");
-        let writer = self.llm.settings()?.map(|settings| Writer::new(&settings)).transpose()?;
+        let writer = self.llm.writer()?;
         limit_threads(self.threads);
         let place = self.output.unwrap_or_else(free_name);
         let folder = OutputFolder::create(&place)?;

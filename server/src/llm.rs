@@ -9,6 +9,7 @@ mod args;
 mod ask;
 mod body;
 mod decode;
+mod gguf;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) use args::Arguments;
 pub(crate) use ask::{Asked, Model};
 pub(crate) use body::Constraint;
 pub(crate) use decode::Reply;
+pub(crate) use gguf::Gguf;
 
 /// Where the model is, and how it is asked: `[llm]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,20 +10,48 @@ pub(crate) struct History {
     #[arg(long, value_enum, value_name = "NAME")]
     guideline: Option<GuidelineName>,
 
+    /// The patient's age at the examination [default: by the header of the images]
+    #[arg(long, value_name = "YEARS")]
+    age: Option<u16>,
+
     /// Whether the patient's risk of lung cancer is high (smoking, family, emphysema, fibrosis)
-    #[arg(long, value_enum, default_value_t = Known::Unknown)]
+    #[arg(long, value_enum, value_name = "yes|no", default_value_t = Known::Unknown, hide_possible_values = true)]
     high_risk: Known,
 
     /// Whether the patient is known to have a cancer
-    #[arg(long, value_enum, default_value_t = Known::Unknown, num_args = 0..=1, default_missing_value = "yes")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "yes|no",
+        default_value_t = Known::Unknown,
+        num_args = 0..=1,
+        default_missing_value = "yes",
+        hide_possible_values = true
+    )]
     known_cancer: Known,
 
     /// Whether the patient's immune system is suppressed
-    #[arg(long, value_enum, default_value_t = Known::Unknown, num_args = 0..=1, default_missing_value = "yes")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "yes|no",
+        default_value_t = Known::Unknown,
+        num_args = 0..=1,
+        default_missing_value = "yes",
+        hide_possible_values = true
+    )]
     immunosuppressed: Known,
 
     /// Whether this examination is a lung cancer screening
-    #[arg(long, value_enum, default_value_t = Known::Unknown, num_args = 0..=1, default_missing_value = "yes")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "yes|no",
+        default_value_t = Known::Unknown,
+        num_args = 0..=1,
+        default_missing_value = "yes",
+        hide_possible_values = true
+    )]
     screening: Known,
 }
 
@@ -61,11 +89,11 @@ impl History {
         self.guideline.map(Guideline::from)
     }
 
-    /// What was told of the patient; sex and age are the header's.
+    /// What was told of the patient; the sex is the header's.
     pub(crate) fn patient(self) -> Patient {
         Patient {
             sex: None,
-            age_years: None,
+            age_years: self.age,
             high_risk: self.high_risk.answer(),
             known_cancer: self.known_cancer.answer(),
             immunosuppressed: self.immunosuppressed.answer(),
@@ -114,5 +142,51 @@ impl Known {
             Self::No => Some(false),
             Self::Unknown => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        history: History,
+    }
+
+    fn told(arguments: &[&str]) -> History {
+        let arguments = std::iter::once(&"foci").chain(arguments);
+        Command::try_parse_from(arguments).unwrap().history
+    }
+
+    #[test]
+    fn what_was_not_told_is_not_known() {
+        assert_eq!(told(&[]).guideline(), None);
+        assert_eq!(told(&[]).patient(), Patient::default());
+    }
+
+    #[test]
+    fn a_flag_says_yes_and_a_value_says_either() {
+        let history = told(&[
+            "--guideline=fleischner-2017",
+            "--age=63",
+            "--high-risk=no",
+            "--known-cancer",
+            "--immunosuppressed=no",
+            "--screening=unknown",
+        ]);
+        assert_eq!(history.guideline(), Some(Guideline::Fleischner2017));
+        let patient = Patient {
+            sex: None,
+            age_years: Some(63),
+            high_risk: Some(false),
+            known_cancer: Some(true),
+            immunosuppressed: Some(false),
+            screening: None,
+        };
+        assert_eq!(history.patient(), patient);
     }
 }

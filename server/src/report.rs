@@ -6,6 +6,7 @@ mod diff;
 mod edit;
 mod history;
 mod pdf;
+mod show;
 mod sign;
 mod trail;
 mod write;
@@ -28,6 +29,7 @@ enum Command {
     Amend(amend::Amend),
     Sign(sign::Sign),
     History(history::History),
+    Show(show::Show),
     Pdf(pdf::Pdf),
 }
 
@@ -37,6 +39,7 @@ impl Report {
             Some(Command::Amend(command)) => command.run(),
             Some(Command::Sign(command)) => command.run(),
             Some(Command::History(command)) => command.run(),
+            Some(Command::Show(command)) => command.run(),
             Some(Command::Pdf(command)) => command.run(),
             None => self.write.run(),
         }

@@ -14,7 +14,7 @@ use engine::write::{Attempt, Message, Request, Writing, Written, sha256};
 use engine::{Evidence, Narrative, Report, Task};
 use serde::Serialize;
 
-use crate::llm::{Asked, Constraint, Failure, Model, Reply, Settings};
+use crate::llm::{Asked, Constraint, Failure, Gguf, Model, Reply, Settings};
 use crate::progress::Show;
 use crate::results::{Made, ResultKind, write_text};
 use crate::session::Stopwatch;
@@ -27,8 +27,14 @@ const WARNING: &str = "language model: ";
 
 /// A language model, ready to write.
 pub(crate) struct Writer {
-    model: Model,
+    origin: Origin,
     runtime: tokio::runtime::Runtime,
+}
+
+/// Where the model is.
+enum Origin {
+    Server(Box<Model>),
+    File(Gguf),
 }
 
 /// What a model was asked about one report and what it said, word for word. There is no patient data in it, for the
@@ -64,13 +70,25 @@ impl Writer {
     ///
     /// Says what is wrong with the address, the key or the certificates.
     pub(crate) fn new(settings: &Settings) -> Result<Self> {
-        let model = Model::new(settings)?;
-        Ok(Self { model, runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()? })
+        Self::of(Origin::Server(Box::new(Model::new(settings)?)))
+    }
+
+    /// Makes ready to run the model in `file`; it is loaded when there is something to write.
+    ///
+    /// # Errors
+    ///
+    /// If the file is no model, or there is no program to run it.
+    pub(crate) fn from_file(file: &Path) -> Result<Self> {
+        Self::of(Origin::File(Gguf::new(file)?))
+    }
+
+    fn of(origin: Origin) -> Result<Self> {
+        Ok(Self { origin, runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()? })
     }
 
     /// Whether it asks the model by these settings.
     pub(crate) fn is_of(&self, settings: &Settings) -> bool {
-        self.model.settings() == settings
+        matches!(&self.origin, Origin::Server(model) if model.settings() == settings)
     }
 
     /// [`Writer::write`] about what was analysed just now.
@@ -99,8 +117,22 @@ impl Writer {
         patient: Patient,
         contrast: Option<bool>,
     ) -> Option<Record> {
-        let Outcome { narrative, writing, record } =
-            self.runtime.block_on(attempt(&self.model, report, patient, contrast))?;
+        let Outcome { narrative, mut writing, record } = match &self.origin {
+            Origin::Server(model) => self.runtime.block_on(attempt(model, report, patient, contrast))?,
+            // Nothing to write about is no reason to load it.
+            Origin::File(_) if report.findings.is_empty() => return None,
+            Origin::File(gguf) => match gguf.start() {
+                Ok(running) => self.runtime.block_on(attempt(&running.model, report, patient, contrast))?,
+                Err(error) => {
+                    without_model(report, &format!("{error:#}"));
+                    return None;
+                }
+            },
+        };
+        if let Origin::File(gguf) = &self.origin {
+            writing.model_version = Some(format!("sha256:{}", gguf.sha256));
+            writing.endpoint = Some("gguf".to_owned());
+        }
         if let Some(failure) = &writing.failure {
             report.warnings.push(format!("{WARNING}{failure}"));
         } else if writing.judgement.as_ref().is_some_and(|judgement| judgement.whole_template) {

@@ -253,9 +253,12 @@ fn referenced(object: &InMemDicomObject, tag: Tag) -> Vec<Referenced> {
     found
 }
 
+/// Lists, each with the UID that it belongs to.
+type ByUid<'a, T> = Vec<(&'a Uid, Vec<T>)>;
+
 /// The same the other way: an item for each study, with an item for each series in it.
 pub(super) fn grouped<'a>(all: impl IntoIterator<Item = &'a Referenced>) -> Vec<Dataset> {
-    let mut studies: Vec<(&Uid, Vec<(&Uid, Vec<Dataset>)>)> = Vec::new();
+    let mut studies: ByUid<'a, (&'a Uid, Vec<Dataset>)> = Vec::new();
     for one in all {
         let instance = Dataset::new()
             .uid(tags::REFERENCED_SOP_CLASS_UID, &one.sop_class_uid)
@@ -266,7 +269,7 @@ pub(super) fn grouped<'a>(all: impl IntoIterator<Item = &'a Referenced>) -> Vec<
     let series = |(uid, instances): (&Uid, Vec<Dataset>)| {
         Dataset::new().uid(tags::SERIES_INSTANCE_UID, uid).items(tags::REFERENCED_SOP_SEQUENCE, instances)
     };
-    let study = |(uid, all): (&Uid, Vec<(&Uid, Vec<Dataset>)>)| {
+    let study = |(uid, all): (&Uid, ByUid<'_, Dataset>)| {
         Dataset::new()
             .uid(tags::STUDY_INSTANCE_UID, uid)
             .items(tags::REFERENCED_SERIES_SEQUENCE, all.into_iter().map(series))
@@ -275,7 +278,7 @@ pub(super) fn grouped<'a>(all: impl IntoIterator<Item = &'a Referenced>) -> Vec<
 }
 
 /// The list that belongs to `uid`, added where there is none yet.
-fn entry<'a, 'u, T>(lists: &'a mut Vec<(&'u Uid, Vec<T>)>, uid: &'u Uid) -> &'a mut Vec<T> {
+fn entry<'a, 'u, T>(lists: &'a mut ByUid<'u, T>, uid: &'u Uid) -> &'a mut Vec<T> {
     let at = lists.iter().position(|(known, _)| *known == uid).unwrap_or_else(|| {
         lists.push((uid, Vec::new()));
         lists.len() - 1

@@ -41,8 +41,10 @@ fn write_all(scan: &Scan, folder: &Path) -> Vec<PathBuf> {
         slices: vec![3],
         pixels: picture.view(),
     };
-    let [amended, signed] = words::versions(scan, &words::draft(scan, Language::English));
+    let draft = words::draft(scan, Language::English);
+    let [amended, signed] = words::versions(scan, &draft);
     let objects = [
+        ("words-en", draft),
         ("words-zh", words::draft(scan, Language::Chinese)),
         ("words-amended", amended),
         ("words-signed", signed),

@@ -204,8 +204,11 @@ fn texts_of_any_report_are_read_and_context_is_not() {
         .iter()
         .flat_map(|section| section.sentences.iter().map(|s| (&*section.heading.meaning, &*s.text)))
         .collect();
-    // The comment of each finding, in its planar and in its volumetric group; no names of devices or models.
-    assert_eq!(found, [("Measurement Group", "实性，边界清楚。"); 4]);
+    // The comment of each finding, in its planar and in its volumetric group, and the advice; no names of
+    // devices or models.
+    let mut expected = vec![("Measurement Group", "实性，边界清楚。"); 4];
+    expected.push(("Qualitative Evaluations", "CT in 6 to 12 months [fleischner-2017.solid.single.6-8.low]"));
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -224,4 +227,34 @@ fn a_file_without_text_is_no_report_of_words() {
     assert!(Document::read(&object).is_err());
     std::fs::write(folder.path().join("nothing"), b"Findings: none").unwrap();
     assert!(dicom_io::sr::open(&folder.path().join("nothing")).is_err());
+}
+
+/// Neither a panic nor a hang: what cannot be understood is left out or refused.
+#[test]
+fn a_damaged_report_is_read_as_far_as_it_makes_sense_or_refused() {
+    let scan = Scan::new("damaged", AXIAL, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("words.dcm");
+    draft(&scan, Language::Chinese).write(&path).unwrap();
+    let sound = std::fs::read(&path).unwrap();
+    let mut random = 88172645463325252u64;
+    let mut below = |end: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random % end as u64) as usize
+    };
+    let mut read = 0;
+    for _ in 0..400 {
+        let mut bytes = sound.clone();
+        for _ in 0..1 + below(3) {
+            let at = below(bytes.len());
+            bytes[at] = below(256) as u8;
+        }
+        bytes.truncate(bytes.len() - below(2) * below(bytes.len()));
+        std::fs::write(&path, bytes).unwrap();
+        read += usize::from(Document::open(&path).is_ok());
+    }
+    // Most damage is to words, and words may be anything.
+    assert!(read > 100 && read < 400, "{read}");
 }

@@ -172,6 +172,8 @@ pub(super) enum Label {
     Longest,
     Longest3d,
     MeanDiameter,
+    /// Of the solid part of a part-solid nodule: its long axis, or long by short.
+    SolidPart,
     Volume,
     Attenuation,
     AttenuationSd,

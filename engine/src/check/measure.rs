@@ -178,6 +178,7 @@ pub(super) fn now(lesion: &Lesion, label: Option<Label>, quantity: Quantity) -> 
         (Quantity::Length, Some(Label::Longest)) => vec![lesion.long_axis_mm, lesion.max_diameter_3d_mm],
         (Quantity::Length, Some(Label::Longest3d)) => vec![lesion.max_diameter_3d_mm],
         (Quantity::Length, Some(Label::MeanDiameter)) => vec![mean],
+        (Quantity::Length, Some(Label::SolidPart)) => vec![lesion.solid_part_mm.map(|[long, _]| long)],
         (Quantity::Volume, None | Some(Label::Volume | Label::Size)) => vec![lesion.volume_mm3],
         (Quantity::Attenuation, None | Some(Label::Attenuation)) => vec![lesion.mean_hu],
         (Quantity::Attenuation, Some(Label::AttenuationSd)) => vec![lesion.sd_hu],

@@ -38,7 +38,8 @@ const MOST_URGENT: u32 = u32::MAX;
 /// - Several nodules (Fleischner) are several solid ones, or several subsolid ones: the table has a part for
 ///   each.
 /// - Where the risk is not known, there is an advice for each.
-pub fn advise(guideline: Guideline, patient: &Patient, lesions: &[Lesion]) -> Advised {
+/// - With a prior (`has_prior`), a nodule without a change could not be compared: nobody knows whether it is new.
+pub fn advise(guideline: Guideline, patient: &Patient, lesions: &[Lesion], has_prior: bool) -> Advised {
     let mut advised = Advised { guideline: Some(guideline), ..Advised::default() };
     let is_nodule = |lesion: &&Lesion| matches!(lesion.what, What::LungNodule | What::LungMass);
     let nodules: Vec<&Lesion> = lesions.iter().filter(is_nodule).collect();
@@ -50,7 +51,7 @@ pub fn advise(guideline: Guideline, patient: &Patient, lesions: &[Lesion]) -> Ad
         return advised;
     }
 
-    let judge = Judge { guideline, patient, nodules: &nodules };
+    let judge = Judge { guideline, patient, nodules: &nodules, has_prior };
     let mut judged: Vec<(Vec<&Row>, Vec<usize>)> = Vec::new();
     let mut most = 0;
     let mut unjudged: Vec<(usize, u32)> = Vec::new();
@@ -135,6 +136,7 @@ struct Judge<'a> {
     guideline: Guideline,
     patient: &'a Patient,
     nodules: &'a [&'a Lesion],
+    has_prior: bool,
 }
 
 /// What of a nodule's looks decides, besides its past.
@@ -178,6 +180,7 @@ impl Judge<'_> {
             // Of some rows the past does not matter.
             Guideline::LungRads2022 => self.find(looks, None).or_else(|_| {
                 let Some(change) = &nodule.change else {
+                    self.first_seen(None)?;
                     return self.find(looks, Some(Seen::Baseline));
                 };
                 match self.seen(nodule, change)? {
@@ -230,6 +233,7 @@ impl Judge<'_> {
     /// Refuses what a table for nodules seen for the first time does not cover.
     fn first_seen(&self, change: Option<&Change>) -> Result<(), Why> {
         match (self.guideline, change.map(|change| change.trend)) {
+            (_, None) if self.has_prior => Err(Why::NotCompared),
             (_, None) | (Guideline::Fleischner2017, Some(Trend::New)) => Ok(()),
             (Guideline::CLungRads, Some(Trend::Unchanged | Trend::Shrunk)) => Ok(()),
             (_, Some(Trend::Grown)) => Err(Why::Grown),

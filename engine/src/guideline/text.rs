@@ -121,6 +121,7 @@ fn english(why: Why, guideline: &str, of: &str) -> String {
         Why::Mass => cannot("it is larger than a nodule, and the guideline is about nodules"),
         Why::Grown => cannot("it has grown, and the guideline's table does not cover growth"),
         Why::SeenBefore => cannot("it was seen before, and the guideline's table is for what is seen first"),
+        Why::NotCompared => cannot("it could not be compared with the prior examination"),
         Why::GrowthUnclear => {
             cannot("growth within twelve months cannot be told from these two examinations")
         }
@@ -154,6 +155,7 @@ fn chinese(why: Why, guideline: &str, of: &str) -> String {
         Why::Mass => cannot("大小已超过结节范围，不属于该指南的适用对象"),
         Why::Grown => cannot("较前增大，该指南的表格未涵盖"),
         Why::SeenBefore => cannot("既往已见，该指南的表格仅针对首次发现的结节"),
+        Why::NotCompared => cannot("未能与前次检查比较"),
         Why::GrowthUnclear => cannot("根据两次检查无法判断十二个月内是否增大"),
         Why::PriorCategoryUnknown => cannot("较前未见增大，而前次检查的分类未知"),
         Why::NoRow => cannot("该指南的表格未涵盖"),

@@ -199,7 +199,7 @@ impl Comparison<'_> {
             };
             let away = then[n].distance(lesion.centre_lps_mm?).0 / most;
             let times = (now / before).ln() / MOST_TIMES.ln();
-            (away < 1.0 && times.abs() < 1.0).then(|| away * away + times * times)
+            (away < 1.0 && times.abs() < 1.0).then_some(away * away + times * times)
         })
     }
 

@@ -145,8 +145,7 @@ fn assign(costs: &[Vec<Option<f64>>]) -> (Vec<Option<usize>>, f64) {
     }
     let mut best = vec![None; rows];
     let mut total = 0.0;
-    for column in 1..=size {
-        let row = row_at[column];
+    for (column, &row) in row_at.iter().enumerate().skip(1) {
         total += cost(row - 1, column - 1);
         if row <= rows && column <= columns {
             best[row - 1] = Some(column - 1);

@@ -87,8 +87,8 @@ impl Level {
             let columns: Vec<_> = plane.columns().into_iter().map(|column| span(column.iter())).collect();
             for (j, row) in plane.outer_iter().enumerate() {
                 let Some([first, last]) = span(row.iter()) else { continue };
-                for i in first..=last {
-                    if columns[i].is_some_and(|[first, last]| (first..=last).contains(&j)) {
+                for (i, column) in columns.iter().enumerate().take(last + 1).skip(first) {
+                    if column.is_some_and(|[first, last]| (first..=last).contains(&j)) {
                         let place = self.geometry.to_lps(Ijk::new(i as f64, j as f64, k as f64)).to_array();
                         samples.push(Sample { place, hu: self.voxels[(k, j, i)] });
                     }

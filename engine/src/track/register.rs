@@ -6,6 +6,7 @@
 //! each place is shifted a little until its own surroundings fit.
 //!
 //! Densities of CT are comparable as they are, so nothing is fitted to make them so.
+#![allow(clippy::needless_range_loop, reason = "small matrices are read by their indices, as on paper")]
 
 use kernels::Device;
 use rayon::prelude::*;

@@ -4,15 +4,17 @@
 pub(super) fn solve<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; N]) -> Option<[f64; N]> {
     for n in 0..N {
         let pivot = (n..N).max_by(|&a, &b| matrix[a][n].abs().total_cmp(&matrix[b][n].abs()))?;
-        if !(matrix[pivot][n].abs() > f64::MIN_POSITIVE) {
+        let size = matrix[pivot][n].abs();
+        if size.is_nan() || size <= f64::MIN_POSITIVE {
             return None;
         }
         matrix.swap(n, pivot);
         right.swap(n, pivot);
+        let above = matrix[n];
         for row in n + 1..N {
-            let share = matrix[row][n] / matrix[n][n];
-            for column in n..N {
-                matrix[row][column] -= share * matrix[n][column];
+            let share = matrix[row][n] / above[n];
+            for (to, from) in matrix[row].iter_mut().zip(above).skip(n) {
+                *to -= share * from;
             }
             right[row] -= share * right[n];
         }

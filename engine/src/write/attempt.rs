@@ -292,7 +292,8 @@ impl<'a> Attempt<'a> {
         Some(messages)
     }
 
-    /// What was wrong, sentence by sentence, and what to send now.
+    /// What was wrong, sentence by sentence. All are asked for again, because the schema is the same; those that
+    /// were right stay whatever comes.
     fn corrections(&self, missing: &[usize], unsummed: &[usize]) -> String {
         let language = self.request.language;
         let mut text = phrase::either(
@@ -310,21 +311,20 @@ impl<'a> Attempt<'a> {
         for fault in &self.report {
             text += &format!("- {}\n", told(fault));
         }
-        let whole = !self.report.is_empty();
-        let (missing, unsummed) = (format!("{missing:?}"), format!("{unsummed:?}"));
-        text += &match language {
-            Language::Chinese if whole => "请按同样的规则和 JSON 格式重写全部句子。".to_owned(),
-            Language::English if whole => {
-                "Write all sentences again, by the same rules and in the same JSON.".to_owned()
+        for (section, numbers) in [("findings", missing), ("impression", unsummed)] {
+            if !numbers.is_empty() {
+                text += &phrase::either(
+                    language,
+                    format!("- {section} 中缺少正确的句子：{numbers:?}\n"),
+                    format!("- {section} has no right sentence on {numbers:?}\n"),
+                );
             }
-            Language::Chinese => format!(
-                "请按同样的规则和 JSON 格式只写以下句子：影像所见中病灶 {missing}，诊断意见中病灶 {unsummed}。"
-            ),
-            Language::English => format!(
-                "By the same rules and in the same JSON, write only these sentences: in findings those of \
-                 {missing}, in impression the summary of {unsummed}."
-            ),
-        };
+        }
+        text += phrase::either(
+            language,
+            "请按同样的规则和 JSON 格式重写全部句子。",
+            "Write all sentences again, by the same rules and in the same JSON.",
+        );
         text
     }
 

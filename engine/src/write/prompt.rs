@@ -25,7 +25,7 @@ pub(super) fn request(language: Language, facts: &Facts<'_>) -> Option<Request> 
         user += &format!("\n{}", conclusion(language, topic));
     }
     user += phrase::either(language, "\n输出格式：\n", "\nFormat:\n");
-    user += &example(language, facts, first, concluded.first().copied());
+    user += &example(language, facts, first);
     Some(Request {
         language,
         system: phrase::either(language, SYSTEM_CHINESE, SYSTEM_ENGLISH).to_owned(),
@@ -48,19 +48,19 @@ const SYSTEM_CHINESE: &str = "\
 你是放射科医师，根据测量结果用规范的中文书写影像报告中关于病灶的句子。
 规则：
 1. 只使用下面给出的短语和数字，照抄，不得改动、换算、四舍五入、推断或增加任何内容。
-2. 影像所见（section 为 findings）：每个病灶写一句，一句只写一个病灶，findings 只填该病灶的编号；句中写明“病灶”加编号、名称、长径和短径，可再写体积、CT 值、层面和变化。
-3. 诊断意见（section 为 impression）：每组总结写一句，findings 填该组的全部编号；写明个数、侧别和最大者的大小。
+2. 影像所见（findings 列表）：每个病灶写一句，一句只写一个病灶，numbers 只填该病灶的编号；句中写明“病灶”加编号、名称、长径和短径，可再写体积、CT 值、层面和变化。
+3. 诊断意见（impression 列表）：每组总结写一句，numbers 填该组的全部编号；写明个数、侧别和最大者的大小。
 4. 不写良恶性、病因、形态、处理建议、随访、日期和病人信息；不写未给出的部位或阴性结果。
-5. 只输出 JSON：{\"sentences\": [{\"section\": …, \"findings\": […], \"text\": …}]}，不加解释，不用 Markdown。";
+5. 只输出 JSON：{\"findings\": [{\"numbers\": […], \"text\": …}], \"impression\": [{\"numbers\": […], \"text\": …}]}，不加解释，不用 Markdown。";
 
 const SYSTEM_ENGLISH: &str = "\
 You are a radiologist and write the sentences of a report that speak of the lesions, in plain radiological English.
 Rules:
 1. Use only the phrases and numbers given below. Copy them; change, convert, round, infer and add nothing.
-2. Findings (section is findings): one sentence for each finding, about it alone, with its number only in findings. Say \"finding\" and its number, its name, its long and short axis; you may add volume, attenuation, slice and change.
-3. Impression (section is impression): one sentence for each summary, with all numbers of that summary in findings. Say how many there are, on which side, and how large the largest is.
+2. The list findings: one sentence for each finding, about it alone, with its number only in numbers. Say \"finding\" and its number, its name, its long and short axis; you may add volume, attenuation, slice and change.
+3. The list impression: one sentence for each summary, with all numbers of that summary in numbers. Say how many there are, on which side, and how large the largest is.
 4. Nothing about benign or malignant, cause, shape, treatment, follow-up, dates or the patient; no place and no negative finding that is not given.
-5. Answer with JSON only: {\"sentences\": [{\"section\": .., \"findings\": [..], \"text\": ..}]}; no explanation, no Markdown.";
+5. Answer with JSON only: {\"findings\": [{\"numbers\": [..], \"text\": ..}], \"impression\": [{\"numbers\": [..], \"text\": ..}]}; no explanation, no Markdown.";
 
 /// What may be said of one finding, a phrase on each line.
 fn phrases(language: Language, facts: &Facts<'_>, finding: &Finding) -> String {
@@ -109,51 +109,22 @@ fn phrases(language: Language, facts: &Facts<'_>, finding: &Finding) -> String {
     lines.join("\n") + "\n"
 }
 
-/// What may be said of one group of findings together.
+/// What may be said of one group of findings together, as a whole sentence: counting is hard for small models.
 fn conclusion(language: Language, topic: &Topic<'_>) -> String {
     let numbers: Vec<String> = topic.findings.iter().map(|finding| finding.number.to_string()).collect();
-    let numbers = numbers.join(", ");
-    let what = phrase::lesion_of_organ(language, topic.kind);
-    let count = phrase::counted(language, what, topic.findings.len());
-    let sides = phrase::sides(language, &topic.findings);
-    let largest = topic.largest().expect("a topic of the prompt has findings");
-    let m = &largest.measurements;
-    let (long, short) = (rounded::millimetres(m.long_axis_mm), rounded::millimetres(m.short_axis_mm));
-    let number = largest.number;
-    match (language, topic.findings.len()) {
-        (Chinese, 1) => {
-            format!("总结（findings 为 [{numbers}]）\n- {count}{sides}\n- 长径 {long} mm，短径 {short} mm\n")
-        }
-        (Chinese, _) => format!(
-            "总结（findings 为 [{numbers}]）\n- {count}{sides}\n- 最大者为病灶 {number}，长径 {long} mm，短径 {short} mm\n"
-        ),
-        (English, 1) => format!(
-            "Summary (findings is [{numbers}])\n- {count}{sides}\n- long axis {long} mm, short axis {short} mm\n"
-        ),
-        (English, _) => format!(
-            "Summary (findings is [{numbers}])\n- {count}{sides}\n- the largest is finding {number}, long axis {long} mm, short axis {short} mm\n"
-        ),
-    }
+    let (numbers, sentence) = (numbers.join(", "), concluded_as(language, topic));
+    phrase::either(
+        language,
+        format!("总结（impression，numbers 为 [{numbers}]）\n{sentence}\n"),
+        format!("Summary (impression, numbers [{numbers}])\n{sentence}\n"),
+    )
 }
 
-/// A reply as it may begin, made of the first finding's own phrases: an example with other numbers, or words
-/// around it, get copied.
-fn example(
-    language: Language,
-    facts: &Facts<'_>,
-    finding: &Finding,
-    concluded: Option<&Topic<'_>>,
-) -> String {
-    let mut sentences = vec![json!({
-        "section": "findings",
-        "findings": [finding.number],
-        "text": described_as(language, facts, finding),
-    })];
-    sentences.extend(concluded.map(|topic| {
-        let numbers: Vec<usize> = topic.findings.iter().map(|finding| finding.number).collect();
-        json!({ "section": "impression", "findings": numbers, "text": concluded_as(language, topic) })
-    }));
-    json!({ "sentences": sentences }).to_string() + "\n"
+/// A reply as it may begin, made of the first finding's own phrases. Small models copy what they are shown: an
+/// example with other numbers, words around it, or a summary among the findings, comes back in every sentence.
+fn example(language: Language, facts: &Facts<'_>, finding: &Finding) -> String {
+    let text = described_as(language, facts, finding);
+    json!({ "findings": [{ "numbers": [finding.number], "text": text }] }).to_string() + "\n"
 }
 
 /// A sentence on one finding.
@@ -212,44 +183,39 @@ fn name(language: Language, finding: &Finding) -> String {
     }
 }
 
-/// The shape of the reply: a list of sentences, each with its section and the numbers of its findings.
+/// The shape of the reply: a list of sentences for each section, with the numbers of their findings. Two lists,
+/// and as many sentences as there are to write, because a small model held to a schema does not know when to stop.
 fn schema(described: &[&Finding], concluded: &[&Topic<'_>]) -> Value {
-    let all: Vec<usize> = described.iter().map(|finding| finding.number).collect();
-    let sentence = |section: &str, numbers: &[usize], most: usize| {
+    let sentences = |count: usize, numbers: &[usize], most: usize| {
         json!({
-            "type": "object",
-            "additionalProperties": false,
-            "required": ["section", "findings", "text"],
-            "properties": {
-                "section": { "type": "string", "enum": [section] },
-                "findings": {
-                    "type": "array",
-                    "items": { "type": "integer", "enum": numbers },
-                    "minItems": 1,
-                    "maxItems": most,
+            "type": "array",
+            "minItems": count,
+            "maxItems": count,
+            "items": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["numbers", "text"],
+                "properties": {
+                    "numbers": {
+                        "type": "array",
+                        "items": { "type": "integer", "enum": numbers },
+                        "minItems": 1,
+                        "maxItems": most,
+                    },
+                    "text": { "type": "string" },
                 },
-                "text": { "type": "string" },
             },
         })
     };
-    let summed: Vec<usize> =
-        concluded.iter().flat_map(|topic| topic.findings.iter()).map(|finding| finding.number).collect();
-    let mut shapes = vec![sentence("findings", &all, 1)];
-    if !summed.is_empty() {
-        shapes.push(sentence("impression", &summed, summed.len()));
+    let all: Vec<usize> = described.iter().map(|finding| finding.number).collect();
+    let mut lists = json!({ "findings": sentences(all.len(), &all, 1) });
+    let mut required = vec!["findings"];
+    let largest_group = concluded.iter().map(|topic| topic.findings.len()).max();
+    if let Some(most) = largest_group {
+        let summed: Vec<usize> =
+            concluded.iter().flat_map(|topic| topic.findings.iter()).map(|finding| finding.number).collect();
+        lists["impression"] = sentences(concluded.len(), &summed, most);
+        required.push("impression");
     }
-    let expected = described.len() + concluded.len();
-    json!({
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["sentences"],
-        "properties": {
-            "sentences": {
-                "type": "array",
-                "items": { "anyOf": shapes },
-                "minItems": expected,
-                "maxItems": 2 * expected,
-            },
-        },
-    })
+    json!({ "type": "object", "additionalProperties": false, "required": required, "properties": lists })
 }

@@ -101,12 +101,11 @@ impl Draft {
 
     /// The draft as the JSON that was asked for, for a second round: the model's own reply may hold anything.
     pub(super) fn to_json(&self) -> String {
-        let sentences: Vec<_> = self
-            .sentences
-            .iter()
-            .map(|s| json!({ "section": s.section, "findings": s.findings, "text": s.text }))
-            .collect();
-        json!({ "sentences": sentences }).to_string()
+        let of = |section: Section| -> Vec<_> {
+            let sentences = self.sentences.iter().filter(|sentence| sentence.section == section);
+            sentences.map(|s| json!({ "numbers": s.findings, "text": s.text })).collect()
+        };
+        json!({ "findings": of(Section::Findings), "impression": of(Section::Impression) }).to_string()
     }
 
     fn of(value: &Json) -> Self {
@@ -168,6 +167,7 @@ const TEXT: &[&str] =
     &["text", "sentence", "content", "description", "words", "句子", "内容", "文本", "描述"];
 const SECTION: &[&str] = &["section", "part", "category", "type", "部分", "章节", "类别", "栏目"];
 const FINDINGS: &[&str] = &[
+    "numbers",
     "findings",
     "finding",
     "evidence",
@@ -176,7 +176,6 @@ const FINDINGS: &[&str] = &[
     "refs",
     "finding_ids",
     "finding_numbers",
-    "numbers",
     "number",
     "finding_id",
     "lesions",

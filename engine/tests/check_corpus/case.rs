@@ -80,7 +80,7 @@ impl Case {
         }
         let lesions: Vec<evidence::Lesion> = self.findings.iter().map(evidence::Lesion::of).collect();
         if let Some(guideline) = guideline {
-            self.advised = advise(guideline, &self.patient, &lesions);
+            self.advised = advise(guideline, &self.patient, &lesions, self.compared.is_some());
         }
         self
     }

@@ -37,7 +37,8 @@ fn what_was_wrong_is_told_once_and_the_repair_joins_what_was_right() {
     assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::User]);
     let told = &messages[3].content;
     assert!(told.contains(wrong) && told.contains("the long axis of finding 2: 6.2 mm"), "{told}");
-    assert!(told.contains("in findings those of [2, 3], in impression the summary of [1, 2, 3]"), "{told}");
+    assert!(told.contains("- findings has no right sentence on [2, 3]\n"), "{told}");
+    assert!(told.contains("- impression has no right sentence on [1, 2, 3]\n"), "{told}");
 
     attempt.read(&reply(&[
         sentence("findings", &[1], "Finding 1 is something else, 33.0 mm."),

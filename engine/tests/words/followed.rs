@@ -208,7 +208,7 @@ fn advised(age_years: u16) -> Scene {
         immunosuppressed: no,
         screening: no,
     };
-    scene.advised = advise(Guideline::Fleischner2017, &patient, &scene.evidence().lesions);
+    scene.advised = advise(Guideline::Fleischner2017, &patient, &scene.evidence().lesions, false);
     scene
 }
 
@@ -223,7 +223,7 @@ fn advice_stands_in_the_recommendation_with_its_rule_and_in_plain_words_for_the_
         let advice = &scene.advised.advice[0];
         let sentence = &narrative.recommendation[0];
         assert_eq!((&sentence.text, &sentence.evidence), (&advice.text(language), &advice.findings));
-        assert_eq!(sentence.rules, [advice.rule.clone()]);
+        assert_eq!(sentence.rules, std::slice::from_ref(&advice.rule));
         let text = narrative.text();
         assert!(text.contains(&format!("{heading}{}\n", sentence.text)), "{text}");
         assert_eq!(narrative.patient_version.iter().filter(|line| line.starts_with(plain)).count(), 1);

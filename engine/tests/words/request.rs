@@ -3,6 +3,7 @@
 use engine::guideline::{Advised, Guideline};
 use engine::write::{Request, Role, System};
 use engine::{Language, Side};
+use serde_json::json;
 
 use crate::followed::followed;
 use crate::made::{Scene, finding};
@@ -25,15 +26,15 @@ fn every_measurement_stands_in_the_prompt_as_it_must_stand_in_the_report() {
         "Finding 1\n- name: solid nodule in the right lung\n- size: long axis 33.0 mm, short axis 25.2 mm\n- volume 12.3 ml\n- on slice 54\n- mean attenuation -12 HU\n- change: larger than before: long axis 33.0 mm (previously 28.1 mm), volume +56 % in 92 days",
         "Finding 2\n- name: ground-glass nodule in the left lung\n",
         "- change: new\n",
-        "Summary (findings is [1, 2])\n- 2 lung nodules (1 right, 1 left)\n- the largest is finding 1, long axis 33.0 mm, short axis 25.2 mm\n",
-        "Summary (findings is [3])\n- 1 focal liver lesion\n",
+        "Summary (impression, numbers [1, 2])\n2 lung nodules (1 right, 1 left); the largest is finding 1, long axis 33.0 mm.\n",
+        "Summary (impression, numbers [3])\n1 focal liver lesion, long axis 14.0 mm.\n",
     ] {
         assert!(english.user.contains(phrase), "{phrase}\nis not in\n{}", english.user);
     }
     let chinese = Request::new(Language::Chinese, &scene.facts()).unwrap();
     for phrase in [
         "病灶 1\n- 名称：右肺实性结节\n- 大小：长径 33.0 mm，短径 25.2 mm\n- 体积 12.3 ml\n- 位于第 54 层\n- 平均 CT 值 -12 HU\n- 变化：较前增大：长径 33.0 mm（前次 28.1 mm），体积增加 56%",
-        "总结（findings 为 [1, 2]）\n- 肺结节 2 个（右侧 1 个，左侧 1 个）\n- 最大者为病灶 1，长径 33.0 mm，短径 25.2 mm\n",
+        "总结（impression，numbers 为 [1, 2]）\n肺结节 2 个（右侧 1 个，左侧 1 个），最大者为病灶 1，长径 33.0 mm。\n",
     ] {
         assert!(chinese.user.contains(phrase), "{phrase}\nis not in\n{}", chinese.user);
     }
@@ -81,15 +82,13 @@ fn no_identity_is_in_the_prompt() {
 #[test]
 fn the_schema_lets_the_model_name_existing_findings_only() {
     let asked = Request::new(Language::English, &followed().facts()).unwrap();
-    let list = &asked.schema["properties"]["sentences"];
-    assert_eq!(list["minItems"], 5, "three findings and two summaries");
-    let shapes = list["items"]["anyOf"].as_array().unwrap();
-    let of = |at: usize| &shapes[at]["properties"];
-    assert_eq!(of(0)["section"]["enum"], serde_json::json!(["findings"]));
-    assert_eq!(of(0)["findings"]["items"]["enum"], serde_json::json!([1, 2, 3]));
-    assert_eq!(of(0)["findings"]["maxItems"], 1);
-    assert_eq!(of(1)["section"]["enum"], serde_json::json!(["impression"]));
-    assert_eq!(of(1)["findings"]["maxItems"], 3);
+    let list = |section: &str| &asked.schema["properties"][section];
+    let numbers = |section: &str| &list(section)["items"]["properties"]["numbers"];
+    assert_eq!((&list("findings")["minItems"], &list("findings")["maxItems"]), (&json!(3), &json!(3)));
+    assert_eq!(numbers("findings")["items"]["enum"], json!([1, 2, 3]));
+    assert_eq!(numbers("findings")["maxItems"], 1, "a sentence is about one finding");
+    assert_eq!(list("impression")["minItems"], 2, "nodules and liver lesions");
+    assert_eq!(numbers("impression")["maxItems"], 2, "there are two nodules");
 }
 
 #[test]
@@ -110,7 +109,7 @@ fn of_many_findings_the_ten_largest_are_told_and_none_are_summed_up() {
     let asked = Request::new(Language::English, &scene.facts()).unwrap();
     assert!(asked.user.contains("Finding 10\n") && !asked.user.contains("Finding 11"));
     assert!(!asked.user.contains("Summary"));
-    assert_eq!(asked.schema["properties"]["sentences"]["items"]["anyOf"].as_array().unwrap().len(), 1);
+    assert_eq!(asked.schema["required"], json!(["findings"]));
 }
 
 #[test]
@@ -137,6 +136,6 @@ fn the_reply_that_the_model_is_shown_would_be_accepted() {
         let asked = Request::new(language, &scene.facts()).unwrap();
         let shown = asked.user.trim_end().rsplit('\n').next().unwrap();
         let judgement = written(language, &scene, &[shown]).judgement;
-        assert_eq!((judgement.accepted, judgement.rejected), (2, Vec::new()), "{shown}");
+        assert_eq!((judgement.accepted, judgement.rejected), (1, Vec::new()), "{shown}");
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use super::{Kind, Settings};
+use crate::words::Writer;
 
 /// Where the language model is, on the command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -36,6 +37,11 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "llm_url")]
     llm_allow_plain: bool,
 
+    /// Let a model from a file write, run by llama.cpp's server on this machine (llama-server, or what
+    /// FOCI_LLAMA_SERVER names)
+    #[arg(long, value_name = "FILE", conflicts_with = "llm_url")]
+    gguf: Option<PathBuf>,
+
     /// Let the model think before it writes; DeepSeek-R1 always does
     #[arg(long, requires = "llm_url")]
     llm_thinking: bool,
@@ -46,8 +52,15 @@ impl Arguments {
     ///
     /// # Errors
     ///
-    /// If the URL is none, or is not to be trusted.
-    pub(crate) fn settings(&self) -> Result<Option<Settings>> {
+    /// Says what is wrong with the address, the key, the certificates or the file.
+    pub(crate) fn writer(&self) -> Result<Option<Writer>> {
+        if let Some(file) = &self.gguf {
+            return Ok(Some(Writer::from_file(file)?));
+        }
+        self.settings()?.map(|settings| Writer::new(&settings)).transpose()
+    }
+
+    fn settings(&self) -> Result<Option<Settings>> {
         let (Some(url), Some(model)) = (&self.llm_url, &self.llm_model) else { return Ok(None) };
         let faults = crate::config::url_faults("--llm-url", url, self.llm_allow_plain, "--llm-allow-plain");
         if let Some(fault) = faults.first() {

@@ -272,3 +272,90 @@ async fn limited(mut response: Response) -> Result<Vec<u8>, Failure> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use engine::write::Role;
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    const WORD: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"{\"}}]}\n\n";
+    const BLANK: &str = ": keep-alive\n\n";
+
+    /// What comes of asking somebody who says `first` and then `again` every 20 ms for ever, with these deadlines;
+    /// and after how long.
+    async fn ask(
+        first: &[&str],
+        again: &'static str,
+        first_token_s: f64,
+        total_s: f64,
+    ) -> (Failure, Duration) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let first = first.concat();
+        let (tell, closed) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut part = [0; 4096];
+            let _ = stream.read(&mut part).await;
+            let _ = stream.write_all(first.as_bytes()).await;
+            while stream.write_all(again.as_bytes()).await.is_ok() {
+                sleep(Duration::from_millis(20)).await;
+            }
+            let _ = tell.send(());
+        });
+        let settings = Settings { url, model: "m".to_owned(), first_token_s, total_s, ..Settings::default() };
+        let model = Model::new(&settings).unwrap();
+        let since = Instant::now();
+        let until = since + Duration::from_secs_f64(total_s);
+        let messages = [Message { role: Role::User, content: "JSON".to_owned() }];
+        let mut asked = Vec::new();
+        let failure = model.ask(&messages, &json!({}), until, &mut asked).await.unwrap_err();
+        let took = since.elapsed();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        // Who is given up hears of it.
+        tokio::time::timeout(Duration::from_secs(20), closed).await.unwrap().unwrap();
+        (failure, took)
+    }
+
+    #[tokio::test]
+    async fn who_only_keeps_the_connection_open_says_no_word() {
+        let (failure, took) = ask(&[HEAD], BLANK, 0.4, 60.0).await;
+        assert_eq!(failure, NO_WORD);
+        assert!(took >= Duration::from_millis(400) && took < Duration::from_secs(30), "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn who_has_begun_has_until_the_end_of_the_whole() {
+        let (failure, took) = ask(&[HEAD, WORD], BLANK, 0.2, 1.0).await;
+        assert_eq!(failure, LATE);
+        assert!(took >= Duration::from_millis(990) && took < Duration::from_secs(30), "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn who_never_ends_is_stopped_at_the_end_of_the_whole() {
+        let (failure, _) = ask(&[HEAD], WORD, 0.4, 0.8).await;
+        assert_eq!(failure, LATE);
+    }
+
+    #[test]
+    fn an_answer_says_when_to_ask_again_in_seconds_or_by_date() {
+        let after = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, value.parse().unwrap());
+            again_after(&headers)
+        };
+        assert_eq!(after("7"), Some(Duration::from_secs(7)));
+        assert_eq!(after("soon"), None);
+        // What has passed is no time to wait.
+        assert_eq!(after("Wed, 21 Oct 2015 07:28:00 GMT"), None);
+        let then = (chrono::Utc::now() + chrono::TimeDelta::minutes(2)).to_rfc2822();
+        assert!(after(&then).is_some_and(|wait| (60..=120).contains(&wait.as_secs())));
+    }
+}

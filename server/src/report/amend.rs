@@ -30,7 +30,8 @@ pub(super) const SCHEMA_VERSION: u32 = 1;
 ///
 /// Writes a new DICOM SR that names the one it takes the place of, with an addendum that says who changed what
 /// (words taken out and put in), and the same as JSON beside it. Nothing is overwritten. The new words are held
-/// against the findings as a model's are; what the check says is a warning, and recorded.
+/// against the findings as a model's are. What the check says of a person's words is a warning, and recorded; a
+/// program's are refused.
 ///
 /// Prints the path of the new version.
 #[derive(Debug, clap::Args)]
@@ -55,7 +56,7 @@ pub(crate) struct Amend {
     #[arg(long, value_name = "PLACE=TEXT", conflicts_with = "from")]
     set: Vec<Set>,
 
-    /// The whole text, changed, laid out as in report.txt
+    /// The whole text, changed, laid out as `foci report show` prints it
     #[arg(long, value_name = "FILE", required_unless_present = "set")]
     from: Option<PathBuf>,
 }
@@ -73,7 +74,7 @@ impl Amend {
         let changes = match &self.from {
             Some(file) => {
                 let text = fs::read_to_string(file).context("the edited text cannot be read")?;
-                edit::replace(&mut report, &text, &author)?
+                edit::replace(&mut report, &text, &author, &chain.written_by())?
             }
             None => edit::set(&mut report, &self.set, &author)?,
         };
@@ -85,6 +86,10 @@ impl Amend {
 
         let changed = Document { report: report.clone(), ..last.document.clone() };
         let overruled = new_faults(chain.report.as_ref(), &last.source, &last.document, &changed);
+        if by.kind == Kind::Ai && !overruled.is_empty() {
+            let said: Vec<String> = overruled.iter().map(trail::words).collect();
+            bail!("a program may not keep words against the check: {}", said.join("; "));
+        }
         let created = now();
         let language = language(&last.document, chain.report.as_ref());
         let mut trail = Trail {
@@ -165,7 +170,7 @@ fn authors(document: &Document, observer: Observer) -> Vec<Observer> {
     authors
 }
 
-fn language(document: &Document, report: Option<&Report>) -> Language {
+pub(super) fn language(document: &Document, report: Option<&Report>) -> Language {
     match (document.report.language, report) {
         (Some(SrLanguage::Chinese), _) => Language::Chinese,
         (Some(SrLanguage::English), _) => Language::English,

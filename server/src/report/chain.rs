@@ -9,6 +9,7 @@ use dicom_io::object::ResultObject;
 use dicom_io::sr::Document;
 use dicom_io::{Source, Uid};
 use engine::Report;
+use engine::structured::words;
 
 use super::trail::Trail;
 use crate::output::write_file;
@@ -69,6 +70,16 @@ impl Chain {
     /// The version that holds.
     pub(super) fn last(&self) -> &Version {
         self.versions.last().expect("a chain is not empty")
+    }
+
+    /// The lines by which `report.txt` says who wrote it: no words of the report.
+    pub(super) fn written_by(&self) -> Vec<String> {
+        let Some(report) = &self.report else { return Vec::new() };
+        let versions = self.versions.iter();
+        let mut lines: Vec<String> =
+            versions.map(|version| words::narrative(&version.document, report).written_by()).collect();
+        lines.push(report.narrative.written_by());
+        lines
     }
 
     /// Writes the next version, and its trail beside it: the path of the version.

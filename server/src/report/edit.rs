@@ -77,21 +77,27 @@ pub(super) fn set(report: &mut TextReport, sets: &[Set], author: &Author) -> Res
 }
 
 /// Changes `report` so that it says what `text` says, which is laid out as `report.txt` is: a heading on a line of
-/// its own, a sentence on each line below.
+/// its own, a sentence on each line below. Lines that are in `apart` are no words of the report.
 ///
 /// # Errors
 ///
 /// If there is no heading in it, or if words stand before the first.
-pub(super) fn replace(report: &mut TextReport, text: &str, author: &Author) -> Result<Vec<Change>> {
+pub(super) fn replace(
+    report: &mut TextReport,
+    text: &str,
+    author: &Author,
+    apart: &[String],
+) -> Result<Vec<Change>> {
     let mut found: [Vec<String>; 3] = Default::default();
     let mut at: Option<Option<usize>> = None;
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    for line in lines.filter(|line| !apart.iter().any(|known| known == line)) {
         if let Some(section) = named(line) {
             at = Some(SECTIONS.iter().position(|known| Some(*known) == section));
             continue;
         }
         match at {
-            Some(Some(at)) => found[at].push(without_number(line).to_owned()),
+            Some(Some(at)) => found[at].push(self::line(without_number(line))),
             // Below the heading of the patient's version, which is the template's.
             Some(None) => {}
             None => bail!("the text begins without a heading, such as Findings"),
@@ -100,7 +106,7 @@ pub(super) fn replace(report: &mut TextReport, text: &str, author: &Author) -> R
     ensure!(at.is_some(), "the text has no heading, such as Findings");
     let mut changes = Vec::new();
     for (section, new) in SECTIONS.into_iter().zip(found) {
-        let old = texts(report, section);
+        let old: Vec<String> = texts(report, section).iter().map(|text| line(text)).collect();
         let mut lines = Vec::new();
         let (mut i, mut j) = (0, 0);
         for (next_old, next_new) in common(&old, &new).into_iter().chain([(old.len(), new.len())]) {
@@ -137,6 +143,11 @@ fn named(line: &str) -> Option<Option<Section>> {
     None
 }
 
+/// A sentence on one line. A paragraph of another program is one sentence here.
+pub(super) fn line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// `2. Words` without its number.
 fn without_number(line: &str) -> &str {
     match line.split_once(". ") {
@@ -146,7 +157,7 @@ fn without_number(line: &str) -> &str {
 }
 
 /// The sentences of a section, as text.
-fn texts(report: &TextReport, section: Section) -> Vec<String> {
+pub(super) fn texts(report: &TextReport, section: Section) -> Vec<String> {
     let sections = report.sections.iter().filter(|known| section_of(&known.heading) == Some(section));
     sections.flat_map(|section| &section.sentences).map(|sentence| sentence.text.clone()).collect()
 }
@@ -235,7 +246,7 @@ mod tests {
         let mut words = report(before);
         let author = Author::Person("Li^Ming".to_owned());
         let text = format!("Findings\n{}\n\nImpression\n", after.join("\n"));
-        let changes = replace(&mut words, &text, &author).unwrap();
+        let changes = replace(&mut words, &text, &author, &[]).unwrap();
         let lines: Vec<String> = changes.iter().map(|change| change.line(Language::English)).collect();
         assert_eq!(lines, expected);
         assert_eq!(texts(&words, Section::Findings), after);

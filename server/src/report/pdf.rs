@@ -99,11 +99,17 @@ impl Pdf {
     }
 }
 
-/// The pictures that the analysis drew.
+/// The pictures that the analysis drew; none where they do not lie there, as in a folder of words alone.
 fn key_images(results: &Path, report: &Report) -> Result<Vec<RgbImage>> {
+    let place = |number: usize| results.join(format!("key-{number}.png"));
+    let missing = report.findings.iter().filter(|finding| !place(finding.number).exists()).count();
+    if missing > 0 {
+        eprintln!("warning: printed without key images: {missing} of them are not there");
+        return Ok(Vec::new());
+    }
     let read = |number: usize| -> Result<RgbImage> {
-        let name = format!("key-{number}.png");
-        let picture = image::open(results.join(&name)).with_context(|| format!("{name} cannot be read"))?;
+        let picture =
+            image::open(place(number)).with_context(|| format!("key-{number}.png cannot be read"))?;
         Ok(picture.to_rgb8())
     };
     report.findings.iter().map(|finding| read(finding.number)).collect()

@@ -19,7 +19,7 @@ use crate::analyze::Lang;
 use crate::llm::Arguments;
 use crate::output::OutputFolder;
 use crate::results::{now, write_text};
-use crate::words::{self, Writer};
+use crate::words;
 
 /// The words as a DICOM object.
 const NARRATIVE: &str = "narrative.dcm";
@@ -51,7 +51,7 @@ pub(crate) struct Write {
 
 impl Write {
     pub(crate) fn run(self) -> Result<()> {
-        let writer = self.llm.settings()?.map(|settings| Writer::new(&settings)).transpose()?;
+        let writer = self.llm.writer()?;
         // None only with a subcommand, which then is what runs.
         let results = self.results.context("name a folder of results; see `foci report --help`")?;
         let mut report = read(&results)?;

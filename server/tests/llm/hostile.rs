@@ -66,13 +66,10 @@ fn a_node_writes_by_the_model_and_tells_it_nothing_of_the_headers() {
         *file = HOSTILE.iter().fold(std::mem::take(file), |file, element| with(&file, *element));
         *file = with(file, (0x0008, 0x0005, b"CS", b"ISO_IR 192"));
     }
-    // The prompt shows what the first sentence may look like: a model that says just that.
+    // The prompt ends with how a reply may look: a model that says just that.
     let chat = Chat::start(|_, body| {
-        let asked =
-            body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned();
-        let (_, example) = asked.rsplit_once("{\"sentences\": [").unwrap();
-        let (example, _) = example.split_once(", …]}").unwrap();
-        streamed(&format!("{{\"sentences\": [{example}]}}"))
+        let asked = body["messages"][1]["content"].as_str().unwrap();
+        streamed(asked.trim_end().rsplit('\n').next().unwrap())
     });
     let key = scene.path("llm.key");
     std::fs::write(&key, "sesame\n").unwrap();

@@ -7,7 +7,7 @@ use engine::Language;
 use serde_json::{Value, json};
 
 use crate::common::chat::{Act, Chat, event, stream_head, streamed, truth, whole, with_headers};
-use crate::common::node::wait_for;
+use crate::common::node::{config, wait_for};
 use crate::common::{Scene, foci};
 use crate::{command, results, write};
 
@@ -208,4 +208,69 @@ fn an_interrupt_closes_the_connection_and_leaves_nothing_that_looks_like_a_resul
     assert!(!child.wait().unwrap().success());
     wait_for("the server hears of it", || chat.requests()[0].hung_up.then_some(()));
     assert!(!scene.path("new").exists());
+}
+
+#[test]
+fn check_says_whether_the_server_has_the_model_and_what_makes_no_sense() {
+    let scene = Scene::new();
+    let chat = Chat::start(|_, _| Vec::new());
+    let check = |llm: &str| {
+        let text = format!("dicom.listen = \"off\"\nhttp.listen = \"127.0.0.1:0\"\n[llm]\n{llm}");
+        let output = foci(&scene).args(["check", "--config"]).arg(config(&scene, &text)).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let says = |llm: &str, line: &str| {
+        let said = check(llm);
+        let found =
+            said.lines().any(|said| said.split_whitespace().collect::<Vec<_>>().join(" ").contains(line));
+        assert!(found, "{line}: {said}");
+    };
+    let here = format!("url = \"{}\"\n", chat.url());
+    says(&(here.clone() + "model = \"m\""), "ok llm it answers, and has m");
+    says(&(here.clone() + "model = \"deepseek\""), "wrong llm it has no model \"deepseek\"; it has m, other");
+    says(&(here.clone() + "model = \"m\"\nkey_file = \"none\""), "wrong llm the token file");
+    says("url = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"", "note llm the model's server cannot be reached");
+    assert!(chat.requests().is_empty(), "nothing is asked of a model");
+
+    says(&here, "wrong configuration llm.model is missing");
+    says(
+        "url = \"http://10.0.0.7/v1\"\nmodel = \"m\"",
+        "llm.url \"http://10.0.0.7/v1\" is on another machine",
+    );
+    says("url = \"https://a/v1/chat/completions\"\nmodel = \"m\"", "leave /chat/completions away");
+    says(
+        &(here.clone() + "model = \"m\"\nkind = \"gpt\""),
+        "\"gpt\" is none of deepseek, vllm, sglang, llama.cpp",
+    );
+    says(&(here.clone() + "model = \"m\"\ntemperature = 3"), "llm.temperature is 3");
+    says(&(here.clone() + "model = \"m\"\ntotal_s = 30"), "shorter than llm.connect_s or llm.first_token_s");
+    says(&(here + "model = \"m\"\ntotal_s = 3000"), "analysis.deadline_s, 1800, must leave time");
+}
+
+#[test]
+fn a_file_that_is_no_model_and_a_program_that_is_not_there_are_told_at_once() {
+    let scene = Scene::new();
+    results(&scene, Language::English);
+    let report = |file: &str, program: &str| {
+        let mut command = foci(&scene);
+        command.arg("report").arg(scene.path("results")).arg("-o").arg(scene.path("new"));
+        command.env("FOCI_LLAMA_SERVER", program).arg("--gguf").arg(scene.path(file));
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    std::fs::write(scene.path("text"), "no model").unwrap();
+    std::fs::write(scene.path("model"), "GGUF and then what nobody can run").unwrap();
+    for (file, program, why) in [
+        ("none", "true", "cannot be read"),
+        ("text", "true", "it is no GGUF file"),
+        ("model", "/nowhere/llama-server", "install llama-server"),
+    ] {
+        let (done, stderr) = report(file, program);
+        assert!(!done && stderr.contains(why), "{stderr}");
+        assert!(!scene.path("new").exists());
+    }
+    // A program that ends at once is no reason to have no report.
+    let (done, stderr) = report("model", "true");
+    assert!(done && stderr.contains("warning: language model: the server of llama.cpp ended"), "{stderr}");
+    assert!(scene.path("new/report.txt").exists());
 }

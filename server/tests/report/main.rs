@@ -60,7 +60,9 @@ fn an_amended_report_says_who_changed_what_and_names_the_version_before() {
         common::slices(&results).into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect();
     let draft = read(&results.join("narrative.dcm"));
 
-    let file = amend(&scene, &results, &["--organization", "Radiology", "--set", "findings:1=Two findings."]);
+    let sentence = draft.report.sections[0].sentences[0].text.replace("20 slices", "21 slices");
+    let set = format!("findings:1={sentence}");
+    let file = amend(&scene, &results, &["--organization", "Radiology", "--set", &set]);
     let amended = read(&file);
     assert_eq!(file, results.join("narrative-2.dcm"));
     assert_eq!(amended.predecessors, [draft.itself]);
@@ -70,12 +72,12 @@ fn an_amended_report_says_who_changed_what_and_names_the_version_before() {
     assert_eq!(addendum.heading, codes::ADDENDUM);
     assert!(addendum.sentences[0].text.ends_with(", Li Ming (Radiology), changed by a person"));
     assert!(addendum.sentences[1].text.starts_with("Findings 1: "), "{:?}", addendum.sentences);
-    assert!(addendum.sentences[1].text.contains("{+Two findings+}."), "{:?}", addendum.sentences);
+    assert!(addendum.sentences[1].text.contains(" of [-20-]{+21+} slices"), "{:?}", addendum.sentences);
 
     let trail: Value = serde_json::from_slice(&fs::read(results.join("narrative-2.json")).unwrap()).unwrap();
     assert_eq!(trail["sop_instance_uid"], amended.itself.sop_instance_uid.as_str());
     assert_eq!(trail["by"]["kind"], "human");
-    assert_eq!(trail["changes"][0]["after"], "Two findings.");
+    assert_eq!(trail["changes"][0]["after"], sentence.as_str());
     for (file, bytes) in before {
         assert_eq!(fs::read(&file).unwrap(), bytes, "nothing is overwritten");
     }
@@ -85,8 +87,9 @@ fn an_amended_report_says_who_changed_what_and_names_the_version_before() {
 fn versions_form_a_chain_that_shows_when_something_is_missing_or_was_changed() {
     let scene = Scene::new();
     let results = made::results(&scene, Language::English);
+    let first = read(&results.join("narrative.dcm")).report.sections[0].sentences[0].text.clone();
     amend(&scene, &results, &["--set", "findings:1=Two findings."]);
-    amend(&scene, &results, &["--as", "ai", "--set", "impression:+=See above."]);
+    amend(&scene, &results, &["--as", "ai", "--set", &format!("findings:1={first}")]);
     let signed = sign(&scene, &results);
     let last = read(&signed);
     assert_eq!(last.verified[0].name, "Zhang^San");
@@ -118,10 +121,9 @@ fn versions_form_a_chain_that_shows_when_something_is_missing_or_was_changed() {
     let bytes = fs::read(&middle).unwrap();
     fs::remove_file(&middle).unwrap();
     assert!(refused(&scene, &["history"], &results).contains("which is not here"));
-    let spoilt: Vec<u8> = String::from_utf8_lossy(b"See above.").bytes().collect();
-    let at = bytes.windows(spoilt.len()).position(|window| window == spoilt).unwrap();
+    let at = bytes.windows(first.len()).position(|window| window == first.as_bytes()).unwrap();
     let mut changed = bytes.clone();
-    changed[at] = b'W';
+    changed[at] ^= 1;
     fs::write(&middle, changed).unwrap();
     assert!(refused(&scene, &["history"], &results).contains("was changed after"));
     fs::write(&middle, bytes).unwrap();
@@ -153,6 +155,8 @@ fn an_edited_text_changes_only_the_sentences_that_differ() {
     };
     let expected: Vec<String> = ours(&draft).iter().map(|text| text.replace("右肺", "左肺")).collect();
     assert_eq!(ours(&amended), expected);
+    let shown = succeed(foci(&scene).args(["report", "show"]).arg(&results)).0;
+    assert!(shown.contains("影像所见\n") && shown.contains("左肺") && !shown.contains("右肺"), "{shown}");
     let lines: Vec<&String> = amended.iter().filter(|(h, _)| h == "Addendum").map(|(_, text)| text).collect();
     assert!(lines[1..].iter().any(|line| line.contains("[-右-]{+左+}肺")), "{lines:?}");
     assert!(
@@ -201,6 +205,34 @@ fn an_english_report_is_printed_without_any_font_and_its_text_can_be_read() {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     assert!(!text.contains("Not verified") && !text.contains("PHANTOM"), "{text}");
+}
+
+#[test]
+fn without_a_font_a_chinese_report_is_not_printed_and_the_message_says_what_to_do() {
+    let scene = Scene::new();
+    let results = made::results(&scene, Language::Chinese);
+    let mut command = foci(&scene);
+    // No pip is found here.
+    command.env("PATH", scene.folder("bin")).env("FOCI_CACHE", scene.folder("cache"));
+    let output = command.args(["report", "pdf"]).arg(&results).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(said.contains("put NotoSansSC-Regular.otf into the cache"), "{said}");
+    assert!(!results.join("report.pdf").exists());
+}
+
+#[test]
+fn a_person_may_overrule_the_check_on_record_and_a_program_may_not() {
+    let scene = Scene::new();
+    let results = made::results(&scene, Language::English);
+    let wrong = "impression:+=The nodule in the left lung measures 12.9 mm.";
+    let found = refused(&scene, &["amend", "--by", "X", "--as", "ai", "--set", wrong], &results);
+    assert!(found.contains("a program may not keep words against the check"), "{found}");
+    let file = amend(&scene, &results, &["--set", wrong]);
+    let trail: Value = serde_json::from_slice(&fs::read(file.with_extension("json")).unwrap()).unwrap();
+    assert!(!trail["overruled"].as_array().unwrap().is_empty(), "{trail}");
+    let addendum = texts(&read(&file));
+    assert!(addendum.iter().any(|(_, text)| text.starts_with("kept against the check: ")), "{addendum:?}");
 }
 
 /// The text of a PDF, lines joined.
