@@ -166,6 +166,11 @@ fn items(tokens: &[Token], chars: &[char]) -> Vec<(Item, Span)> {
                 _ => {}
             },
             Kind::Word(meaning) => {
+                if let Some(extreme) = than_others(tokens, at, meaning) {
+                    items.push((Item::Extreme(extreme), span));
+                    at += 1;
+                    continue;
+                }
                 if let Some(item) = plain(meaning) {
                     push(item);
                 }
@@ -188,6 +193,18 @@ fn items(tokens: &[Token], chars: &[char]) -> Vec<(Item, Span)> {
         at += 1;
     }
     items
+}
+
+/// "Larger than all others" is the largest.
+fn than_others(tokens: &[Token], at: usize, meaning: Meaning) -> Option<Extreme> {
+    let extreme = match meaning {
+        Meaning::Above | Meaning::Trend(Fate::Grown) => Extreme::Largest,
+        Meaning::Below | Meaning::Trend(Fate::Shrunk) => Extreme::Smallest,
+        _ => return None,
+    };
+    let mut rest = tokens[at + 1..].iter().map(|token| token.kind);
+    let next = rest.find(|kind| !matches!(kind, Kind::Word(Meaning::Fill | Meaning::Of)))?;
+    matches!(next, Kind::Word(Meaning::Rest | Meaning::Each)).then_some(extreme)
 }
 
 /// The item that a word is by itself.
@@ -239,13 +256,13 @@ fn numbered(
     match leading {
         Some(Meaning::Category) => return (vec![Item::Aside(Aside::Category)], at + 1),
         Some(Meaning::Age) => return (vec![Item::Aside(Aside::Age(this))], at + 1),
+        // "序列 40 层" counts slices.
         Some(Meaning::Label(Label::Series))
-            if figure::own_unit(tokens, at).is_none() && whole(tokens, at).is_some() =>
+            if figure::own_unit(tokens, at).is_none()
+                && whole(tokens, at).is_some()
+                && !matches!(next, Some(Meaning::Unit(Unit::Slice) | Meaning::Label(Label::Slice))) =>
         {
-            // "序列 40 层" counts slices.
-            if !matches!(next, Some(Meaning::Unit(Unit::Slice) | Meaning::Label(Label::Slice))) {
-                return (vec![Item::Aside(Aside::Series)], at + 1);
-            }
+            return (vec![Item::Aside(Aside::Series)], at + 1);
         }
         _ => {}
     }
@@ -280,10 +297,11 @@ fn numbered(
             return references(tokens, at);
         }
     }
-    if unit.is_none() && !by && whole(tokens, at).is_some() {
-        if let Some(count) = count(tokens, at, leading, before) {
-            return (vec![Item::Count(count)], at + 1);
-        }
+    if unit.is_none()
+        && !by
+        && let Some(count) = count(tokens, at, leading, before)
+    {
+        return (vec![Item::Count(count)], at + 1);
     }
     match figure::figure(tokens, at, labels) {
         Ok((figure, next)) => (vec![Item::Figure(figure)], next),
@@ -405,7 +423,8 @@ struct Summary {
     organ: Option<Place>,
     density: bool,
     fate: bool,
-    new: bool,
+    /// A denial after what has become of it.
+    late_not: bool,
     seen: bool,
     prior: bool,
     now: bool,
@@ -422,15 +441,13 @@ fn summary(items: &[(Item, Span)]) -> Summary {
             Item::Rest => summary.rest = true,
             Item::Figure(_) | Item::Slice(_) => summary.figure = true,
             // "A new nodule that was not seen before" denies nothing.
-            Item::Not => summary.denied |= !summary.new,
+            Item::Not if summary.fate => summary.late_not = true,
+            Item::Not => summary.denied = true,
             Item::Trait(Trait::Head(_)) => summary.head = true,
             Item::Trait(Trait::Side(sides)) => summary.side = Some(*sides),
             Item::Trait(Trait::Organ(organ)) => summary.organ = Some(*organ),
             Item::Trait(Trait::Density(_)) => summary.density = true,
-            Item::Trait(Trait::Fate(fate)) => {
-                summary.fate = true;
-                summary.new |= *fate == Fate::New;
-            }
+            Item::Trait(Trait::Fate(_)) => summary.fate = true,
             Item::Prior => summary.prior = true,
             Item::Seen => summary.seen = true,
             Item::Now => summary.now = true,
@@ -491,11 +508,11 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
             continue;
         }
         let mut summary = summary(clause);
-        summary.denied |= mark == 'n';
+        summary.denied |= mark == 'n' || summary.late_not && !summary.prior;
         compared |= summary.prior;
         // "The prior showed none", "本次未见": no denial, but what has become of the lesion.
         if let Some(at) =
-            current.filter(|_| summary.denied && !summary.fate && !summary.refs && !summary.side.is_some())
+            current.filter(|_| summary.denied && !summary.fate && !summary.refs && summary.side.is_none())
         {
             let fate = match (summary.prior, summary.now && compared) {
                 (true, _) => Some(Fate::New),
@@ -520,6 +537,10 @@ fn frames(items: &[(Item, Span)]) -> Vec<Frame> {
         }
         let at = current.expect("a frame was begun");
         clause.iter().for_each(|(item, span)| frames[at].take(item, *span));
+        if summary.late_not && summary.prior {
+            let span = (clause[0].1.0, clause[clause.len() - 1].1.1);
+            frames[at].take(&Item::Trait(Trait::Fate(Fate::New)), span);
+        }
         if summary.denied {
             frames[at].denied = true;
         }

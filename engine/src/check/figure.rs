@@ -2,6 +2,7 @@
 
 use super::claims::{Span, number};
 use super::lexicon::{Label, Meaning, Unit};
+use super::measure::Quantity;
 use super::tokens::{Kind, Number, Token};
 
 /// One or more numbers that are one statement.
@@ -114,6 +115,7 @@ impl Labels {
 
     /// The label for a number in `unit`: the first that waits and fits, else the last one's in a list.
     fn take(&mut self, unit: Unit) -> (Option<Label>, bool) {
+        let same = unit.quantity();
         if let Some(at) = self.waiting.iter().position(|label| measures(*label, unit)) {
             let label = self.waiting.remove(at);
             self.last = Some((label, unit));
@@ -123,13 +125,14 @@ impl Labels {
             Some((label, last)) if same_kind(last, unit) => (Some(label), true),
             // "体积 310 mm": the word stands, and the unit is wrong.
             _ => match self.waiting.pop() {
-                Some(label)
-                    if !matches!(unit, Unit::Percent | Unit::Day | Unit::Week | Unit::Month | Unit::Year) =>
-                {
+                Some(label) if self::change(label) && matches!(same, Quantity::Percent | Quantity::Time) => {
+                    (None, false)
+                }
+                Some(label) => {
                     self.waiting.clear();
                     (Some(label), false)
                 }
-                _ => (None, false),
+                None => (None, false),
             },
         }
     }
@@ -145,6 +148,7 @@ pub(super) fn measures(label: Label, unit: Unit) -> bool {
         | Label::Longest
         | Label::Longest3d
         | Label::MeanDiameter
+        | Label::SolidPart
         | Label::Gap
         | Label::Pixel
         | Label::Unmeasured => matches!(unit, Unit::Millimetre | Unit::Centimetre),
@@ -162,17 +166,14 @@ pub(super) fn measures(label: Label, unit: Unit) -> bool {
     }
 }
 
+/// Whether a change of it is given in percent or over days: "volume +56 % in 92 days".
+fn change(label: Label) -> bool {
+    use Label::{Axes, Long, Longest, MeanDiameter, Short, Size, Uncertainty, Volume};
+    matches!(label, Axes | Long | Longest | MeanDiameter | Short | Size | Uncertainty | Volume)
+}
+
 fn same_kind(one: Unit, other: Unit) -> bool {
-    let kind = |unit| match unit {
-        Unit::Millimetre | Unit::Centimetre => 0,
-        Unit::CubicMillimetre | Unit::Millilitre => 1,
-        Unit::Hounsfield => 2,
-        Unit::Percent => 3,
-        Unit::Day | Unit::Week | Unit::Month | Unit::Year => 4,
-        Unit::Slice => 5,
-        Unit::Other => 6,
-    };
-    kind(one) == kind(other)
+    one.quantity() == other.quantity()
 }
 
 fn word(tokens: &[Token], at: usize) -> Option<Meaning> {

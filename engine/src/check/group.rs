@@ -1,5 +1,6 @@
 //! Claims about several lesions at once, and about none: counts, ranges, "all", "no nodule", "not assessed".
 
+use super::amount::figure_wrong;
 use super::claims::{Frame, Trait};
 use super::figure::{Figure, Hedge, Shape};
 use super::hold::{self, Ground, Held, Wrong};
@@ -137,11 +138,9 @@ fn both_sides(frame: &Frame, here: &[&Lesion], ground: &Ground<'_>, held: &mut H
     let on = |side| here.iter().any(|lesion| lesion.side == Some(side));
     let unknown = here.iter().any(|lesion| lesion.side.is_none()) && ground.mode == Mode::Open;
     let organ = frame.organ().is_some();
-    if organ
-        && !unknown
-        && !(on(Side::Left) && on(Side::Right))
-        && !frame.traits.iter().any(|(known, _)| matches!(known, Trait::Organ(Place::Liver)))
-    {
+    let liver = frame.traits.iter().any(|(known, _)| matches!(known, Trait::Organ(Place::Liver)));
+    let spread = on(Side::Left) && on(Side::Right);
+    if organ && !unknown && !liver && !spread {
         held.wrong.push(Wrong::new(Class::Side, span.unwrap_or(frame.span), "they do not lie on both sides"));
     }
 }
@@ -259,7 +258,7 @@ fn figures(
             continue;
         }
         let alike = single.iter().filter(|other| kind_of(other) == kind_of(figure)).count();
-        let fits = |lesion: &Lesion| hold::figure_wrong(figure, frame, lesion, ground).is_empty();
+        let fits = |lesion: &Lesion| figure_wrong(figure, frame, lesion, ground).is_empty();
         if alike == here.len() && alike > 1 {
             continue;
         }
@@ -275,7 +274,7 @@ fn figures(
                 (true, false, _) => Class::Merged,
                 (true, true, _) => Class::Superlative,
                 (false, _, Some(lesion)) => {
-                    let wrong = hold::figure_wrong(figure, frame, lesion, ground);
+                    let wrong = figure_wrong(figure, frame, lesion, ground);
                     wrong.first().map_or(Class::Number, |wrong| wrong.class)
                 }
                 (false, _, None) => Class::Number,
@@ -296,7 +295,7 @@ fn lists(frame: &Frame, single: &[&Figure], here: &[&Lesion], ground: &Ground<'_
             continue;
         }
         done.push(kind);
-        let fits = |figure: &Figure, lesion: &Lesion| hold::figure_wrong(figure, frame, lesion, ground);
+        let fits = |figure: &Figure, lesion: &Lesion| figure_wrong(figure, frame, lesion, ground);
         let mut order: Vec<&Lesion> = here.to_vec();
         if frame.refs.len() == here.len() {
             order.sort_by_key(|lesion| frame.refs.iter().position(|number| *number == lesion.number));
@@ -372,7 +371,7 @@ fn range(figure: &Figure, lesions: &[&Lesion], ground: &Ground<'_>) -> bool {
 fn same_measure(figure: &Figure, lesions: &[&Lesion], ground: &Ground<'_>) -> bool {
     let frame = Frame::default();
     !lesions.is_empty()
-        && lesions.iter().all(|lesion| hold::figure_wrong(figure, &frame, lesion, ground).is_empty())
+        && lesions.iter().all(|lesion| figure_wrong(figure, &frame, lesion, ground).is_empty())
 }
 
 /// Slices of a group: one for each, or the first and the last.

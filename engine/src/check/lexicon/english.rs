@@ -155,6 +155,10 @@ pub(super) const WORDS: &[(&[Meaning], &str)] = &[
         "3d diameter, maximum 3d diameter, three dimensional diameter, longest 3d diameter, maximal 3d diameter, largest 3d diameter, 3d maximum diameter, maximum three dimensional diameter, largest three dimensional diameter, longest three dimensional diameter, in 3d, 3d longest diameter, in any direction, longest diameter in any direction",
     ),
     (
+        &[Meaning::Label(Label::SolidPart)],
+        "solid component, solid part, solid portion, its solid part, the solid part, its solid component, solid core, long axis of the solid part, size of the solid part",
+    ),
+    (
         &[Meaning::Label(Label::MeanDiameter)],
         "mean diameter, average diameter, mean of long and short axis, average of long and short axis, mean axial diameter, mean of the long and short axes, mean of long and short axes, average of the long and short axes",
     ),
@@ -214,7 +218,7 @@ pub(super) const WORDS: &[(&[Meaning], &str)] = &[
     ),
     (
         &[Meaning::Label(Label::Unmeasured)],
-        "transverse diameter, anteroposterior diameter, craniocaudal diameter, transverse, anteroposterior, ap diameter, craniocaudal, cranio caudal, height, width, depth, circumference, area, slice thickness, thickness, thick, wall thickness, solid component, solid part, solid portion, weight, length, radius, distance, distance to, ap, cc diameter, sagittal diameter, coronal diameter, perimeter",
+        "transverse diameter, anteroposterior diameter, craniocaudal diameter, transverse, anteroposterior, ap diameter, craniocaudal, cranio caudal, height, width, depth, circumference, area, slice thickness, thickness, thick, wall thickness, weight, length, radius, distance, distance to, ap, cc diameter, sagittal diameter, coronal diameter, perimeter",
     ),
     (
         &[Meaning::Label(Label::Reference)],
@@ -305,7 +309,7 @@ pub(super) const WORDS: &[(&[Meaning], &str)] = &[
     // Whether something is there.
     (
         &[Seen],
-        "seen, is seen, are seen, noted, is noted, are noted, found, was found, were found, identified, detected, present, visible, visualised, visualized, demonstrated, demonstrates, demonstrate, shows, show, showing, reveals, reveal, revealed, observed, recognised, recognized, there is, there are, there's, exists, exist, evident, apparent, shown, encountered, contains a, contain, harbours, harbors, harbouring, harboring, has, have, appears, appear, was detected, were detected, was identified, were identified, was seen, were seen, was noted, were noted, was observed, were observed, is present, are present, is identified, are identified, is detected, are detected, is visible, are visible, is found, are found, picked up, discovered, detects, displays, bears, bearing, depicted, depicts, documented, was visible, were visible, has been detected, have been detected, has been identified, was present, were present, has been found, was recorded, recorded, were recorded, is shown, are shown, registered, yielded, yields, yield, exhibits, picks up, flagged, returned, localized, localised, reported, was recognised, was recognized, were recognised, were recognized, could be seen, can be seen, is demonstrated, is observed, are demonstrated, are observed",
+        "seen, is seen, are seen, noted, is noted, are noted, found, was found, were found, identified, detected, present, visible, visualised, visualized, demonstrated, demonstrates, demonstrate, shows, show, showing, reveals, reveal, revealed, observed, recognised, recognized, there is, there are, there's, exists, exist, evident, shown, encountered, contains a, contain, harbours, harbors, harbouring, harboring, has, have, appears, appear, was detected, were detected, was identified, were identified, was seen, were seen, was noted, were noted, was observed, were observed, is present, are present, is identified, are identified, is detected, are detected, is visible, are visible, is found, are found, picked up, discovered, detects, displays, bears, bearing, depicted, depicts, documented, was visible, were visible, has been detected, have been detected, has been identified, was present, were present, has been found, was recorded, recorded, were recorded, is shown, are shown, registered, yielded, yields, yield, exhibits, picks up, flagged, returned, localized, localised, reported, was recognised, was recognized, were recognised, were recognized, could be seen, can be seen, is demonstrated, is observed, are demonstrated, are observed",
     ),
     (
         &[Lies],
