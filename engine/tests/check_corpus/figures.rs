@@ -53,7 +53,9 @@ const UNITS: &[(&str, Unit)] = &[
 
 /// The numbers with units in `text`, in their order.
 pub(crate) fn figures(text: &str) -> Vec<Figure> {
-    let mut found: Vec<(usize, usize, Option<(usize, usize, Unit)>)> = Vec::new();
+    // Where digits begin and end, and their unit.
+    type Found = (usize, usize, Option<(usize, usize, Unit)>);
+    let mut found: Vec<Found> = Vec::new();
     let mut at = 0;
     while let Some(start) = text[at..].find(|c: char| c.is_ascii_digit()).map(|offset| at + offset) {
         let rest = &text[start..];

@@ -181,12 +181,13 @@ fn foreign_unit(draft: &mut Draft<'_>) -> bool {
 }
 
 fn no_unit(draft: &mut Draft<'_>) -> bool {
-    for (place, figure) in with(draft, |f| f.unit == Unit::Millimetre && f.joined != Joined::Product) {
-        let text = draft.text(place);
-        let [start, end] = figure.unit_at;
-        return draft.set(place, format!("{}{}", text[..start].trim_end(), &text[end..]));
-    }
-    false
+    let lone = with(draft, |f| f.unit == Unit::Millimetre && f.joined != Joined::Product);
+    // "分别为 19.7 和 18.1 mm": one unit for both is good Chinese.
+    let lone = lone.into_iter().find(|(place, _)| !draft.text(*place).contains("分别"));
+    let Some((place, figure)) = lone else { return false };
+    let text = draft.text(place);
+    let [start, end] = figure.unit_at;
+    draft.set(place, format!("{}{}", text[..start].trim_end(), &text[end..]))
 }
 
 fn range_end(draft: &mut Draft<'_>) -> bool {
