@@ -190,7 +190,9 @@ fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
     }
     let compares = frame.fates().any(|(fate, _)| fate != Fate::New)
         || frame.figures.iter().any(|f| f.or_prior || f.when != When::Open);
-    if frame.figures.iter().any(sizes) && !compares {
+    // "A further nodule, long axis 4.1 mm:" sums up what is then described.
+    let sum = frame.rest && frame.count.is_some();
+    if frame.figures.iter().any(sizes) && !compares && !sum {
         held.sized.push(lesion.number);
     }
     held.covered.push(lesion.number);
