@@ -153,10 +153,28 @@ fn facts(document: &Document, evidence: &Evidence, complaints: &mut Complaints) 
         let unknown = UNSUPPORTED.contains(&fault.class)
             || (evidence.advised.guideline.is_none() && OF_GUIDELINES.contains(&fault.class))
             || (evidence.compared.is_none() && OF_PRIORS.contains(&fault.class));
-        if !section_is_missing && !unknown {
+        let text = place.map_or("", |(_, text)| text);
+        let unmeasured = fault.class == Class::Number && is_of_examination(evidence, text, &fault.found);
+        if !section_is_missing && !unknown && !unmeasured {
             complaints.push(Kind::Fact(fault.class), place, fault.found, fault.expected);
         }
     }
+}
+
+/// No lesion is as large as an organ, ml.
+const LARGEST_LESION_ML: f64 = 500.0;
+
+/// Whether `found` in the sentence `text` is a number of the examination that measurement reports do not have: the
+/// distance between slices, an organ's volume.
+fn is_of_examination(evidence: &Evidence, text: &str, found: &str) -> bool {
+    let lower = text.to_lowercase();
+    let grid = ["层厚", "层距", "间距", "spacing", "apart", "thickness", "thick "];
+    let of_grid = evidence.spacing_mm.is_none() && grid.iter().any(|word| lower.contains(word));
+    let digits = found.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let is_volume = ["ml", "mL", "毫升", "cm"].iter().any(|unit| found.contains(unit));
+    let organs = evidence.examined.iter().all(|examined| examined.organ_volume_ml.is_none());
+    let of_organ = organs && is_volume && digits.trim().parse().is_ok_and(|ml: f64| ml >= LARGEST_LESION_ML);
+    of_grid || of_organ
 }
 
 /// What has been complained of so far.

@@ -244,7 +244,7 @@ fn values(text: &str, found: &mut impl FnMut(Defect, &str, &str)) {
         let has_unit = unit_of_length(behind).is_some()
             || unit.starts_with("mm")
             || unit.starts_with("cm")
-            || unit.starts_with(['%', 'm', 'l', 'L', '~', '-', '–', '至', '.'])
+            || unit.starts_with(['%', 'm', 'l', 'L', '~', '-', '–', '至'])
             || unit.starts_with("to ")
             || unit.starts_with("毫升")
             || unit.starts_with("立方");
