@@ -73,6 +73,17 @@ pub(super) fn hold(claims: &Claims, ground: &Ground<'_>) -> Held {
         } else if frame.fates().any(|(fate, _)| fate == Fate::Resolved) {
             content = true;
             resolved(frame, ground, &mut held);
+        } else if let Some((count, span)) = of_prior(frame) {
+            // "2 lesions of the prior examination could not be compared."
+            let known = ground.evidence.compared.as_ref().map(|compared| compared.not_compared);
+            if known != Some(count) {
+                let class = if known.is_some() { Class::Count } else { Class::NoPrior };
+                held.wrong.push(Wrong::new(
+                    class,
+                    span,
+                    format!("{} could not be compared", known.unwrap_or(0)),
+                ));
+            }
         } else if !says_something(frame) {
             // A heading, or words about the examination.
         } else if frame.is_group() {
@@ -103,6 +114,12 @@ pub(super) fn hold(claims: &Claims, ground: &Ground<'_>) -> Held {
         held.wrong.push(Wrong::new(Class::Merged, span, expected));
     }
     held
+}
+
+/// So many lesions of the prior that nothing is said of.
+fn of_prior(frame: &Frame) -> Option<(usize, Span)> {
+    let not_compared = frame.fates().any(|(fate, _)| fate == Fate::NotCompared);
+    frame.count.filter(|_| not_compared && frame.refs.is_empty())
 }
 
 fn says_something(frame: &Frame) -> bool {
@@ -173,7 +190,9 @@ fn single(frame: &Frame, grouped: bool, ground: &Ground<'_>, held: &mut Held) {
     }
     let compares = frame.fates().any(|(fate, _)| fate != Fate::New)
         || frame.figures.iter().any(|f| f.or_prior || f.when != When::Open);
-    if frame.figures.iter().any(sizes) && !compares {
+    // "A further nodule, long axis 4.1 mm:" sums up what is then described.
+    let sum = frame.rest && frame.count.is_some();
+    if frame.figures.iter().any(sizes) && !compares && !sum {
         held.sized.push(lesion.number);
     }
     held.covered.push(lesion.number);
