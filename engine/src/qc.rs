@@ -112,6 +112,9 @@ const UNSUPPORTED: &[Class] = &[
     Class::UnknownWords,
 ];
 
+/// A number that no measurement has, or nearly one.
+const NUMERIC: &[Class] = &[Class::Number, Class::Rounding, Class::Decimal, Class::Unit, Class::Axis];
+
 /// What can be wrong only where a guideline was asked.
 const OF_GUIDELINES: &[Class] = &[Class::Recommendation, Class::Interval, Class::MissingAdvice];
 
@@ -154,7 +157,7 @@ fn facts(document: &Document, evidence: &Evidence, complaints: &mut Complaints) 
             || (evidence.advised.guideline.is_none() && OF_GUIDELINES.contains(&fault.class))
             || (evidence.compared.is_none() && OF_PRIORS.contains(&fault.class));
         let text = place.map_or("", |(_, text)| text);
-        let unmeasured = fault.class == Class::Number && is_of_examination(evidence, text, &fault.found);
+        let unmeasured = NUMERIC.contains(&fault.class) && is_of_examination(evidence, text, &fault.found);
         if !section_is_missing && !unknown && !unmeasured {
             complaints.push(Kind::Fact(fault.class), place, fault.found, fault.expected);
         }
