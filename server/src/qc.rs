@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use dicom_io::sr::{self, Read};
 use dicom_io::{Source, Uid, gb18030};
+use engine::Evidence;
 use engine::guideline::Patient;
 use engine::qc::{Complaint, Document, Heading, Known, audit};
-use engine::Evidence;
 use serde_json::json;
 
 use crate::analyze::Lang;

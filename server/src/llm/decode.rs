@@ -120,7 +120,10 @@ impl Decoder {
         if self.form == Form::Unknown {
             match self.pending.iter().find(|byte| !byte.is_ascii_whitespace()) {
                 // Servers keep a connection open with blank lines.
-                None => return Ok(self.pending.clear()),
+                None => {
+                    self.pending.clear();
+                    return Ok(());
+                }
                 Some(b'{') => self.form = Form::Whole,
                 Some(_) => self.form = Form::Stream,
             }
@@ -193,7 +196,10 @@ impl Decoder {
             "data" => self.data(value.strip_prefix(' ').unwrap_or(value)),
             // As llama.cpp once said it.
             "error" => Err(Unreadable::Error),
-            "" if line.is_empty() => Ok(self.end_event()),
+            "" if line.is_empty() => {
+                self.end_event();
+                Ok(())
+            }
             // A comment keeps the connection open; other fields are not of interest.
             _ => Ok(()),
         }
