@@ -194,7 +194,7 @@ send_to = ["b"]
             "peer \"b\": tls needs a certificate of our own: [dicom.tls]",
             "peers \"a\" and \"b\" call with one AE title from the same addresses and cannot be told apart",
             "dicomweb \"a\": url \"ftp://pacs/\" is no URL that begins with https:// or http://",
-            "dicomweb \"c\": url holds a user or a password: put a token into token_file",
+            "dicomweb \"c\": url holds a user or a password: put a token into a file",
             "rule \"all\": destination \"b\" cannot be called: the peer has no host",
         ],
     );
