@@ -214,8 +214,11 @@ fn new_part_solid(mm: f64, solid_mm: f64) -> Lesion {
     Lesion { solid_part_mm: Some([solid_mm, solid_mm]), ..new(PartSolid, mm) }
 }
 
+/// The rule and the category of an advice, or why there is none.
+type Expected = Result<(&'static str, &'static str), Why>;
+
 /// With a prior, Lung-RADS.
-fn with_prior() -> Vec<(Lesion, Result<(&'static str, &'static str), Why>)> {
+fn with_prior() -> Vec<(Lesion, Expected)> {
     let grown = |now, prior, days| followed(Solid, now, prior, Some(days), Trend::Grown);
     let same = |density, now, prior| followed(density, now, prior, Some(365), Trend::Unchanged);
     vec![
