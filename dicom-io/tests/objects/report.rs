@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::scan::{AXIAL, Scan, tracking};
+use crate::scan::{AXIAL, Scan, recommendations, tracking};
 use dicom::core::VR;
 use dicom::dictionary_std::tags;
 use dicom::object::InMemDicomObject;
@@ -204,7 +204,7 @@ fn the_same_input_gives_the_same_bytes_and_other_content_another_uid() {
         language: Language::Chinese,
         series: dicom_io::object::NewSeries { number: 9002, description: "Foci report".into() },
         procedure: codes::CT_UNSPECIFIED_BODY_REGION,
-        recommendations: Vec::new(),
+        recommendations: recommendations(),
         segmentation: Some(&segmentation),
         findings: scan.findings(Language::Chinese),
         absent: Vec::new(),

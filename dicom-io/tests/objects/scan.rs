@@ -49,6 +49,11 @@ pub(crate) struct Scan {
     images: Vec<InMemDicomObject>,
 }
 
+/// What the report of a scan recommends.
+pub(crate) fn recommendations() -> Vec<String> {
+    vec!["CT in 6 to 12 months [fleischner-2017.solid.single.6-8.low]".to_owned()]
+}
+
 impl Scan {
     /// The series called `name`, with `more` attributes in every slice.
     pub(crate) fn new(name: &str, axes: [[f64; 3]; 3], more: &[(Tag, VR, &str)]) -> Self {
@@ -188,7 +193,7 @@ impl Scan {
             language,
             series: NewSeries { number: 9002, description: "Foci report".into() },
             procedure: codes::CT_UNSPECIFIED_BODY_REGION,
-            recommendations: vec!["CT in 6 to 12 months [fleischner-2017.solid.single.6-8.low]".into()],
+            recommendations: recommendations(),
             segmentation: Some(segmentation),
             findings: self.findings(language),
             absent: Vec::new(),
