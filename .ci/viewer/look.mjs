@@ -100,7 +100,9 @@ const outlines = () =>
         image: one.metadata.referencedImageId?.match(/instances\/([0-9.]+)/)?.[1],
         points: Object.values(one.data.renderableData ?? one.metadata.renderableData ?? {}).flat(2).map((p) => [...p]),
         label: one.data.label,
-      }));
+      }))
+      // The report of words refers to images; what has no points is no outline.
+      .filter((one) => one.points.length > 0);
   });
 const segments = () =>
   page.evaluate(() =>
