@@ -3,16 +3,22 @@
 /// The number of the day that `text` (`YYYYMMDD`, value representation DA) names, counted from 1 March of the
 /// year 0; `None` if it names none.
 pub(crate) fn day(text: &str) -> Option<i64> {
+    let [year, month, date] = parts(text)?.map(i64::from);
+    let found = count(year, month, date);
+    // The 31st of April is no day, though it can be counted.
+    (self::text(found) == format!("{year:04}{month:02}{date:02}")).then_some(found)
+}
+
+/// Year, month and day of the month as `text` (DA) writes them, whether or not there is such a day; `None` if it is
+/// no date.
+pub(crate) fn parts(text: &str) -> Option<[u16; 3]> {
     // Versions of the standard before 3.0 wrote YYYY.MM.DD.
     let digits: String = text.trim().chars().filter(|c| *c != '.').collect();
     if digits.len() != 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let number = |from: usize, to: usize| digits[from..to].parse::<i64>().ok();
-    let (year, month, date) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
-    let found = count(year, month, date);
-    // The 31st of April is no day, though it can be counted.
-    (self::text(found) == digits).then_some(found)
+    let number = |part: &str| part.parse().ok();
+    Some([number(&digits[..4])?, number(&digits[4..6])?, number(&digits[6..])?])
 }
 
 /// The date of the day of this number.

@@ -177,6 +177,20 @@ const SERIES_LEVEL: [Tag; 47] = [
     tags::LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED,
 ];
 
+/// A source of these values, for tests.
+#[cfg(test)]
+fn made_of(values: &[(Tag, dicom::core::VR, &str)]) -> Source {
+    use dicom::core::VR;
+
+    let mut object = InMemDicomObject::new_empty();
+    object.put_str(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.1");
+    object.put_str(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.2");
+    for (tag, vr, value) in values {
+        object.put_str(*tag, *vr, *value);
+    }
+    Source::of(object).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use dicom::core::value::DataSetSequence;

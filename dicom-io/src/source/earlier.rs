@@ -32,20 +32,10 @@ impl Source {
 
 #[cfg(test)]
 mod tests {
-    use dicom::core::{Tag, VR};
-    use dicom::object::InMemDicomObject;
+    use dicom::core::VR;
 
+    use super::super::made_of as source;
     use super::*;
-
-    fn source(values: &[(Tag, VR, &str)]) -> Source {
-        let mut object = InMemDicomObject::new_empty();
-        object.put_str(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.1");
-        object.put_str(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.2");
-        for (tag, vr, value) in values {
-            object.put_str(*tag, *vr, *value);
-        }
-        Source::of(object).unwrap()
-    }
 
     #[test]
     fn a_patient_is_the_same_by_number_and_issuer() {

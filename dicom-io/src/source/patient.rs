@@ -5,6 +5,7 @@ use dicom::dictionary_std::tags;
 use serde::{Deserialize, Serialize};
 
 use super::Source;
+use crate::date;
 
 /// Nobody is older, years; a header that says so is wrong.
 const OLDEST: u16 = 125;
@@ -79,15 +80,9 @@ fn age(text: &str) -> Option<u16> {
     }
 }
 
-/// Year, month and day; also of dates as version 2 of ACR-NEMA wrote them, with points.
+/// Year, month and day.
 fn date(text: &str) -> Option<[u16; 3]> {
-    let digits: String = text.chars().filter(|c| *c != '.').collect();
-    if digits.len() != 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let [year, month, day] = [&digits[..4], &digits[4..6], &digits[6..]].map(|part| part.parse().ok());
-    let (year, month, day) = (year?, month?, day?);
-    ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some([year, month, day])
+    date::parts(text).filter(|[_, month, day]| (1..=12).contains(month) && (1..=31).contains(day))
 }
 
 /// Whole years from `born` to `studied`; `None` if the first is later.
@@ -99,19 +94,9 @@ fn years_between(born: [u16; 3], studied: [u16; 3]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use dicom::core::VR;
-    use dicom::object::InMemDicomObject;
 
+    use super::super::made_of as source;
     use super::*;
-
-    fn source(values: &[(Tag, VR, &str)]) -> Source {
-        let mut object = InMemDicomObject::new_empty();
-        object.put_str(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.1");
-        object.put_str(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.2");
-        for (tag, vr, value) in values {
-            object.put_str(*tag, *vr, *value);
-        }
-        Source::of(object).unwrap()
-    }
 
     #[test]
     fn the_age_is_what_the_header_says_in_whole_years() {
