@@ -26,6 +26,7 @@ pub mod shrink;
 
 mod bits;
 mod grid;
+mod simd;
 
 pub use device::Device;
 
