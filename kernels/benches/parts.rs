@@ -103,7 +103,8 @@ fn ball(mask: &mut Array3<bool>, middle: [f32; 3], radius: f32, keep: impl Fn([f
 /// Balls of 2 to 15 voxels that do not touch.
 fn lesions(count: usize) -> Array3<bool> {
     let mut random = random();
-    let mut mask = Array3::from_elem(SHAPE, false);
+    // Written to, or all of its pages would be the same page of zeros.
+    let mut mask = Array3::from_shape_simple_fn(SHAPE, || black_box(false));
     for at in 0..count {
         let cell = [at % 3, at / 3 % 3, at / 9].map(|at| 60.0 + 80.0 * at as f32);
         ball(&mut mask, cell.map(|at| at + 20.0 * random()), 2.0 + 13.0 * random(), |_| true);

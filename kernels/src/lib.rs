@@ -93,12 +93,18 @@ voxel!(bool: |v| f32::from(u8::from(v)), u8: f32::from, i16: f32::from, u32: |v|
 
 /// A volume of zeros (`false` for a mask). Its pages are first touched by the threads that fill it.
 fn blank<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
+    let mut volume = sparse(shape)?;
+    on_large_pages(volume.as_slice_memory_order_mut().expect("just made"));
+    Ok(volume)
+}
+
+/// A volume of zeros of which little will be touched.
+fn sparse<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
     let voxels = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
     let voxels = voxels.ok_or(Error::OutOfMemory { voxels: usize::MAX })?;
     // `vec!` aborts when there is no memory; ask politely first.
     Vec::<T>::new().try_reserve_exact(voxels).map_err(|_| Error::OutOfMemory { voxels })?;
-    let mut volume = vec![T::default(); voxels];
-    on_large_pages(&mut volume);
+    let volume = vec![T::default(); voxels];
     Ok(ndarray::Array3::from_shape_vec(shape, volume).expect("as many voxels as the shape says"))
 }
 

@@ -99,6 +99,7 @@ impl Sets {
 
 /// The components of `voxels`, an array of `shape` in standard layout.
 pub(super) fn labelled(
+    level: Level,
     voxels: &[bool],
     shape: [usize; 3],
     neighbours: Neighbours,
@@ -114,7 +115,6 @@ pub(super) fn labelled(
     if thickness == 0 || slices > most {
         return Err(too_large());
     }
-    let level = Level::best();
     let (mut slabs, sums): (Vec<Slab>, Vec<Vec<Sums>>) = voxels
         .par_chunks(thickness * rows * columns)
         .enumerate()
@@ -220,7 +220,9 @@ fn join_slabs(slabs: &[Slab], firsts: &[u32], rows: usize, neighbours: Neighbour
         let touched = rows_before(1, j, rows, neighbours).into_iter().flatten();
         for (row, reach) in touched.filter(|&(row, _)| row < rows) {
             let (there, their_labels) = before.row(last + row);
-            touching(runs, there, reach, |a, b| sets.join(firsts[1] + labels[a], firsts[0] + their_labels[b]));
+            touching(runs, there, reach, |a, b| {
+                sets.join(firsts[1] + labels[a], firsts[0] + their_labels[b])
+            });
         }
     }
 }

@@ -11,7 +11,8 @@ use rayon::prelude::*;
 
 use rows::Run;
 
-use crate::{Device, Error, Neighbours, blank};
+use crate::simd::Level;
+use crate::{Device, Error, Neighbours, blank, sparse};
 
 /// One connected part.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +70,7 @@ pub fn components(
 ) -> Result<Components, Error> {
     let Device::Cpu = device;
     let mask = mask.as_standard_layout();
-    cpu::labelled(mask.as_slice().expect("just made standard"), mask.dim().into(), neighbours)
+    cpu::labelled(Level::best(), mask.as_slice().expect("just made standard"), mask.dim().into(), neighbours)
 }
 
 impl Components {
@@ -104,8 +105,12 @@ impl Components {
 
     /// Writes `paint` of its label into each voxel of the mask.
     fn painted<T: crate::Voxel>(&self, paint: impl Fn(u32) -> T + Sync) -> Result<Array3<T>, Error> {
-        let mut painted = blank(self.shape)?;
         let [_, rows, columns] = self.shape;
+        let filled = |slab: &Slab| slab.starts.array_windows().filter(|[start, end]| start < end).count();
+        let filled: usize = self.slabs.iter().map(filled).sum();
+        // Large pages are quicker to touch all over, but each is zeroed as a whole.
+        let mut painted =
+            if filled * 6 > self.shape[0] * rows { blank(self.shape) } else { sparse(self.shape) }?;
         if painted.is_empty() {
             return Ok(painted);
         }
@@ -183,14 +188,40 @@ mod tests {
     #[test]
     fn labels_equal_a_flood_fill() {
         for (seed, percent) in [1, 5, 12, 25, 35, 60, 95].into_iter().enumerate() {
-            for shape in [[7, 33, 65], [40, 3, 5], [1, 1, 70], [3, 70, 1]] {
+            for shape in [[7, 33, 65], [5, 9, 128], [40, 3, 5], [40, 1, 5], [1, 1, 70], [3, 70, 1]] {
                 let mask = noise(shape, percent, seed as u64 + 1);
                 for neighbours in [Neighbours::Six, Neighbours::Eighteen, Neighbours::TwentySix] {
-                    let found = components(&Device::Cpu, mask.view(), neighbours).unwrap().labels().unwrap();
-                    assert_eq!(found, flooded(&mask, neighbours), "{percent} % of {shape:?}, {neighbours:?}");
+                    let expected = flooded(&mask, neighbours);
+                    for &level in Level::all() {
+                        let found =
+                            cpu::labelled(level, mask.as_slice().unwrap(), shape, neighbours).unwrap();
+                        let found = found.labels().unwrap();
+                        assert_eq!(found, expected, "{percent} % of {shape:?}, {neighbours:?}, {level:?}");
+                    }
                 }
             }
         }
+    }
+
+    #[test]
+    fn labels_do_not_depend_on_the_number_of_threads() {
+        let mask = noise([23, 20, 70], 25, 5);
+        let found = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| components(&Device::Cpu, mask.view(), Neighbours::TwentySix).unwrap())
+        };
+        let (one, five) = (found(1), found(5));
+        assert!(one.slabs.len() < five.slabs.len());
+        assert_eq!(one.list(), five.list());
+        assert_eq!(one.labels().unwrap(), five.labels().unwrap());
+    }
+
+    #[test]
+    fn the_axes_of_a_view_may_lie_in_any_order() {
+        let mask = noise([9, 20, 70], 25, 7).permuted_axes([2, 0, 1]);
+        let found = components(&Device::Cpu, mask.view(), Neighbours::Eighteen).unwrap();
+        let straight = mask.as_standard_layout().into_owned();
+        assert_eq!(found.labels().unwrap(), flooded(&straight, Neighbours::Eighteen));
     }
 
     #[test]
