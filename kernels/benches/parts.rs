@@ -8,7 +8,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use kernels::components::components;
+use kernels::components::{Components, components};
+use kernels::measure::measure;
 use kernels::nms::{Scored, nms};
 use kernels::{Device, Error, Neighbours};
 use ndarray::Array3;
@@ -55,6 +56,19 @@ fn main() -> Result<(), Error> {
                 components(&Device::Cpu, mask.view(), neighbours)?.labels().map(|v| drop(black_box(v)))
             })?;
         }
+    }
+
+    let mut hu = random();
+    let hu = Array3::from_shape_simple_fn(SHAPE, || (1400.0 * hu() - 1000.0) as i16);
+    for (name, mask) in [("sparse", &sparse), ("busy", &busy)] {
+        let parts = components(&Device::Cpu, mask.view(), Neighbours::TwentySix)?;
+        let all = |parts: &Components| measure(&Device::Cpu, parts, hu.view(), [0.7, 0.7, 1.25], |_| true);
+        let name = format!("{name}, {} parts", parts.list().len());
+        bench(&format!("measure {name}"), &mut || all(&parts).map(|v| drop(black_box(v))))?;
+        bench(&format!("label and measure {name}"), &mut || {
+            let parts = components(&Device::Cpu, mask.view(), Neighbours::TwentySix)?;
+            all(&parts).map(|v| drop(black_box(v)))
+        })?;
     }
 
     let boxes = boxes(10_000);

@@ -17,6 +17,8 @@ pub mod blend;
 pub mod components;
 pub mod device;
 pub mod diameter;
+pub mod fusion;
+pub mod measure;
 pub mod median;
 pub mod morphology;
 pub mod nms;

@@ -9,7 +9,7 @@ mod rows;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
-use rows::Run;
+pub(crate) use rows::Run;
 
 use crate::simd::Level;
 use crate::{Device, Error, Neighbours, blank, sparse};
@@ -103,6 +103,36 @@ impl Components {
         self.painted(|label| wanted[label as usize - 1])
     }
 
+    /// The shape of the mask, `[k, j, i]`.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// Calls `with` with the slice, the row and the columns of each run of a component, in order.
+    pub(crate) fn runs_of(&self, part: &Component, mut with: impl FnMut(u32, u32, Run)) {
+        let rows = self.shape[1];
+        for k in part.start[0]..part.end[0] {
+            let slab = &self.slabs[k / self.thickness()];
+            for j in part.start[1]..part.end[1] {
+                let (runs, labels) = slab.row((k - slab.first_slice) * rows + j);
+                let first = runs.partition_point(|run| (run[1] as usize) <= part.start[2]);
+                for (&run, &label) in runs[first..].iter().zip(&labels[first..]) {
+                    if run[0] as usize >= part.end[2] {
+                        break;
+                    }
+                    if label == part.label {
+                        with(k as u32, j as u32, run);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Of each slab but the last, in slices.
+    fn thickness(&self) -> usize {
+        (self.slabs[0].starts.len() - 1) / self.shape[1]
+    }
+
     /// Writes `paint` of its label into each voxel of the mask.
     fn painted<T: crate::Voxel>(&self, paint: impl Fn(u32) -> T + Sync) -> Result<Array3<T>, Error> {
         let [_, rows, columns] = self.shape;
@@ -116,7 +146,7 @@ impl Components {
         }
         let voxels = painted.as_slice_mut().expect("made in standard layout");
         let slices = voxels.par_chunks_mut(rows * columns).enumerate();
-        let thickness = (self.slabs[0].starts.len() - 1) / rows;
+        let thickness = self.thickness();
         slices.for_each(|(k, slice)| {
             let slab = &self.slabs[k / thickness];
             for (j, row) in slice.chunks_exact_mut(columns).enumerate() {

@@ -3,7 +3,7 @@
 use crate::simd::{Instructions, Level};
 
 /// The first column of a run and the one past its last.
-pub(super) type Run = [u32; 2];
+pub(crate) type Run = [u32; 2];
 
 /// One bit per voxel of each row of `columns` voxels, the first one lowest; each row starts a new word.
 pub(super) fn pack_rows(level: Level, voxels: &[bool], columns: usize, words: &mut [u64]) {
