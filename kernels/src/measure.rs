@@ -71,7 +71,7 @@ pub fn measure<V: Voxel>(
     spacing_mm: [f64; 3],
     wanted: impl Fn(&Component) -> bool,
 ) -> Result<Vec<Measures>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     assert_eq!(components.shape(), <[usize; 3]>::from(volume.dim()), "the mask's and the volume's shape");
     let parts: Vec<&Component> = components.list().iter().filter(|part| wanted(part)).collect();
     let lines: Vec<Vec<Line>> = parts

@@ -68,7 +68,7 @@ pub fn components(
     mask: ArrayView3<'_, bool>,
     neighbours: Neighbours,
 ) -> Result<Components, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     let mask = mask.as_standard_layout();
     cpu::labelled(Level::best(), mask.as_slice().expect("just made standard"), mask.dim().into(), neighbours)
 }
