@@ -9,12 +9,12 @@ use crate::{Error, Neighbours};
 
 /// What is summed over the voxels of a component: whole numbers, so that the order does not matter.
 #[derive(Debug, Clone, Copy)]
-struct Sums {
-    voxels: u64,
+pub(super) struct Sums {
+    pub(super) voxels: u64,
     /// Of the indices, `[k, j, i]`.
-    index: [u64; 3],
-    start: [u32; 3],
-    end: [u32; 3],
+    pub(super) index: [u64; 3],
+    pub(super) start: [u32; 3],
+    pub(super) end: [u32; 3],
 }
 
 impl Sums {
@@ -43,7 +43,7 @@ impl Sums {
         }
     }
 
-    fn component(&self, label: u32) -> Component {
+    pub(super) fn component(&self, label: u32) -> Component {
         let mean = |axis: usize| self.index[axis] as f64 / self.voxels as f64;
         Component {
             label,

@@ -4,6 +4,7 @@
 //! voxels, and a volume of labels is only written where one is asked for.
 
 mod cpu;
+mod cuda;
 mod rows;
 
 use ndarray::{Array3, ArrayView3};
@@ -11,6 +12,7 @@ use rayon::prelude::*;
 
 pub(crate) use rows::Run;
 
+use crate::gpu::{Gpu, Volume};
 use crate::simd::Level;
 use crate::{Device, Error, Neighbours, blank, sparse};
 
@@ -62,15 +64,29 @@ impl Slab {
 ///
 /// # Errors
 ///
-/// [`Error::OutOfMemory`] if the mask has more than 2^32 - 2 slices, voxels of a slice, or components.
+/// [`Error::OutOfMemory`] if there are more than 2^32 - 2 slices, voxels of a slice, or components, or on a
+/// CUDA device voxels, or no room there; the device's own errors.
 pub fn components(
     device: &Device,
     mask: ArrayView3<'_, bool>,
     neighbours: Neighbours,
 ) -> Result<Components, Error> {
-    device.on_cpu(module_path!())?;
+    let shape = mask.dim().into();
     let mask = mask.as_standard_layout();
-    cpu::labelled(Level::best(), mask.as_slice().expect("just made standard"), mask.dim().into(), neighbours)
+    let voxels = mask.as_slice().expect("just made standard");
+    match device {
+        Device::Cpu => cpu::labelled(Level::best(), voxels, shape, neighbours),
+        Device::Cuda(gpu) => cuda::labelled(&cuda::sent(gpu, voxels, shape)?, neighbours),
+    }
+}
+
+/// As [`components`], of the voxels of a mask on a device that are not 0.
+///
+/// # Errors
+///
+/// As [`components`].
+pub fn components_on_device(mask: &Volume<u8>, neighbours: Neighbours) -> Result<Components, Error> {
+    cuda::labelled(&cuda::packed(mask)?, neighbours)
 }
 
 impl Components {
@@ -101,6 +117,29 @@ impl Components {
     pub fn mask(&self, wanted: impl Fn(&Component) -> bool) -> Result<Array3<bool>, Error> {
         let wanted: Vec<bool> = self.list.iter().map(wanted).collect();
         self.painted(|label| wanted[label as usize - 1])
+    }
+
+    /// As [`Self::labels`], on a device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room; the device's own errors.
+    pub fn labels_on_device(&self, gpu: &Gpu) -> Result<Volume<u32>, Error> {
+        cuda::painted(gpu, self, |label| label)
+    }
+
+    /// As [`Self::mask`], on a device: 1 for each voxel that is wanted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::labels_on_device`].
+    pub fn mask_on_device(
+        &self,
+        gpu: &Gpu,
+        wanted: impl Fn(&Component) -> bool,
+    ) -> Result<Volume<u8>, Error> {
+        let wanted: Vec<bool> = self.list.iter().map(wanted).collect();
+        cuda::painted(gpu, self, |label| u32::from(wanted[label as usize - 1]))
     }
 
     /// The shape of the mask, `[k, j, i]`.

@@ -6,4 +6,7 @@
 mod emulator;
 
 mod cast;
+mod components;
+mod measure;
 mod memory;
+mod nms;
