@@ -13,6 +13,20 @@ use rayon::prelude::*;
 use crate::grid::{self, Line, Samples};
 use crate::{Device, Error, IndexMap, Voxel, blank};
 
+/// How a value between voxels comes of the voxels around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Interpolation {
+    /// The nearest voxel's; half-way between two, that of the one with the higher index. For labels.
+    Nearest,
+    /// Of the eight voxels around it. When shrinking, voxels between the samples are skipped.
+    Linear,
+    /// A cubic B-spline through the voxels: smoother, and it may overshoot.
+    Cubic,
+    /// The mean over the output's voxel when shrinking, so that every source voxel counts; along axes
+    /// that do not shrink, as [`Linear`](Self::Linear).
+    Area,
+}
+
 /// What becomes of interpolated values: `low_hu..=high_hu` maps linearly onto `low..=high`, and values
 /// beyond are clamped.
 ///
