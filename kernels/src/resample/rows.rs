@@ -398,7 +398,7 @@ mod x86 {
     /// Returns how many were written: all but the last few.
     #[target_feature(enable = "avx2,f16c")]
     pub(super) fn store_f16_avx2(to: &mut [f16], values: &[f32], onto: [f32; 4]) -> usize {
-        const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+        const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT;
         let [scale, offset, least, most] = onto.map(|value| _mm256_set1_ps(value));
         let chunks = to.chunks_exact_mut(8).zip(values.chunks_exact(8));
         let count = chunks.len();
