@@ -56,6 +56,13 @@ impl Line {
         Samples { inside, at, weight, consecutive }
     }
 
+    /// The output indices that fall inside, and the place of each.
+    pub(crate) fn places(&self, shape: usize, n: usize) -> (Range<usize>, Vec<f64>) {
+        let inside = self.inside(shape, n);
+        let places = inside.clone().map(|at| self.place(at)).collect();
+        (inside, places)
+    }
+
     /// The nearest source index for each output index that falls inside; halves go up.
     pub(crate) fn nearest(&self, shape: usize, n: usize) -> (Range<usize>, Vec<usize>) {
         let inside = self.inside(shape, n);
