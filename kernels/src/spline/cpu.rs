@@ -5,8 +5,9 @@
 //! sampled along k, and goes to the output.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
-use ndarray::{ArrayViewMut1, ArrayViewMut3, Axis, s};
+use ndarray::{ArrayViewMut3, Axis, s};
 use rayon::prelude::*;
 
 use super::along::{Along, Taps, Z};
@@ -23,6 +24,12 @@ const LANES: usize = 32;
 /// the slices between them twice.
 const CHUNK: usize = 96;
 
+/// Values that are filtered along k together: half of a usual second-level cache.
+const HELD: usize = 128 << 10;
+
+/// Values that are worked on together.
+const LANE: usize = 16;
+
 /// The source in standard layout.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a, T> {
@@ -34,46 +41,76 @@ pub(super) struct Source<'a, T> {
 /// Which indices of an axis of the output lie inside of the source, and where.
 pub(super) type Places = (Range<usize>, Vec<f64>);
 
-/// Fills `out`, whose axes are in the order of the source's and whose rows are contiguous.
+/// How rows are put into the output.
+#[derive(Debug, Clone)]
+pub(super) struct Rows {
+    /// The columns that are given; the others are outside.
+    pub(super) inside: Range<usize>,
+    pub(super) outside: f32,
+    pub(super) scale: f32,
+    pub(super) offset: f32,
+    pub(super) least: f32,
+    pub(super) most: f32,
+}
+
+impl Rows {
+    /// `columns` values as they are.
+    pub(super) fn unchanged(columns: usize) -> Self {
+        let (least, most) = (f32::MIN, f32::MAX);
+        Self { inside: 0..columns, outside: 0.0, scale: 1.0, offset: 0.0, least, most }
+    }
+
+    #[inline(always)]
+    fn put(&self, to: &mut [f32], values: &[f32]) {
+        to[..self.inside.start].fill(self.outside);
+        to[self.inside.end..].fill(self.outside);
+        let to = &mut to[self.inside.clone()];
+        let (to, last) = to.as_chunks_mut::<LANE>();
+        let (values, rest) = values.as_chunks::<LANE>();
+        for (to, values) in to.iter_mut().zip(values) {
+            *to = values.map(|value| self.finished(value));
+        }
+        for (to, &value) in last.iter_mut().zip(rest) {
+            *to = self.finished(value);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn finished(&self, value: f32) -> f32 {
+        let value = value * self.scale + self.offset;
+        let value = if value < self.least { self.least } else { value };
+        if value > self.most { self.most } else { value }
+    }
+}
+
+/// Fills `out`, whose axes are in the order of the source's and whose rows are contiguous. `put` has the
+/// inside of [`Places`] along i.
 pub(super) fn aligned<T: Voxel>(
     level: Level,
     source: Source<'_, T>,
     out: ArrayViewMut3<'_, f32>,
     places: &[Places; 3],
-    outside: f32,
-    finish: impl Fn(f32) -> f32 + Sync,
+    put: &Rows,
 ) -> Result<(), Error> {
-    let [(inside_k, places_k), (inside_j, places_j), (inside_i, places_i)] = places;
+    let [(inside_k, places_k), (inside_j, places_j), (_, places_i)] = places;
     let mut out = out;
     if [places_k, places_j, places_i].iter().any(|places| places.is_empty()) {
-        out.par_mapv_inplace(|_| outside);
+        out.par_mapv_inplace(|_| put.outside);
         return Ok(());
     }
     let along_j = Along::places(places_j, source.shape[1]);
     let along_i = Along::places(places_i, source.shape[2]);
     let along_k = |at: Range<usize>| Along::places(&places_k[at], source.shape[0]);
-    let (before, rest) = out.view_mut().split_at(Axis(0), inside_k.start);
-    let (middle, after) = rest.split_at(Axis(0), inside_k.len());
-    for mut part in [before, after] {
-        part.par_mapv_inplace(|_| outside);
-    }
-    let middle = middle.split_at(Axis(1), inside_j.start);
-    let (before, (mut middle, after)) = (middle.0, middle.1.split_at(Axis(1), inside_j.len()));
-    for mut part in [before, after] {
-        part.par_mapv_inplace(|_| outside);
-    }
-    let write = |to: ArrayViewMut1<'_, f32>, row: &[f32]| {
-        let to = to.into_slice().expect("rows are contiguous");
-        to[..inside_i.start].fill(outside);
-        to[inside_i.end..].fill(outside);
-        for (to, &value) in to[inside_i.clone()].iter_mut().zip(row) {
-            *to = finish(value);
+    for (axis, inside) in [inside_k, inside_j].into_iter().enumerate() {
+        for beyond in [0..inside.start, inside.end..out.len_of(Axis(axis))] {
+            out.slice_axis_mut(Axis(axis), beyond.into()).par_mapv_inplace(|_| put.outside);
         }
-    };
-    sampled(level, source, middle.view_mut(), along_k, &along_j, &along_i, write)
+    }
+    let inside = out.slice_mut(s![inside_k.clone(), inside_j.clone(), ..]);
+    sampled(level, source, inside, along_k, &along_j, &along_i, put)
 }
 
-/// Calls `write` with each row of `out` and what it is to hold.
+/// Puts the values along these axes into `out`.
 pub(super) fn sampled<T: Voxel>(
     level: Level,
     source: Source<'_, T>,
@@ -81,32 +118,27 @@ pub(super) fn sampled<T: Voxel>(
     along_k: impl Fn(Range<usize>) -> Along,
     along_j: &Along,
     along_i: &Along,
-    write: impl Fn(ArrayViewMut1<'_, f32>, &[f32]) + Sync,
+    put: &Rows,
 ) -> Result<(), Error> {
     let [_, rows, columns] = source.shape;
     let slice = |k: usize| &source.voxels[k * rows * columns..][..rows * columns];
     let (slices, width) = (out.dim().0, along_i.at.len());
     let size = along_j.at.len() * width;
+    let kept = Kept(Mutex::default());
     let whole = along_k(0..slices);
     if !whole.is_filtered() {
-        out.outer_iter_mut().into_par_iter().enumerate().with_min_len(4).for_each_init(
-            || (Scratch::default(), vec![0.0; size]),
-            |(scratch, plane), (at, mut to)| {
-                in_plane(
-                    level,
-                    level,
-                    slice(whole.window[whole.at[at]]),
-                    columns,
-                    along_j,
-                    along_i,
-                    scratch,
-                    plane,
-                );
-                for (to, row) in to.outer_iter_mut().zip(plane.chunks(width)) {
-                    write(to, row);
-                }
-            },
-        );
+        out.outer_iter_mut().into_par_iter().enumerate().for_each(|(at, mut to)| {
+            let mut scratch = kept.take();
+            let mut plane = std::mem::take(&mut scratch.plane);
+            plane.resize(size, 0.0);
+            let k = whole.window[whole.at[at]];
+            in_plane(level, level, slice(k), columns, along_j, along_i, &mut scratch, &mut plane);
+            for (to, row) in to.outer_iter_mut().zip(plane.chunks(width)) {
+                put_row(level, put, to.into_slice().expect("rows are contiguous"), row);
+            }
+            scratch.plane = plane;
+            kept.put(scratch);
+        });
         return Ok(());
     }
     let starts = || (0..slices).step_by(CHUNK);
@@ -119,32 +151,47 @@ pub(super) fn sampled<T: Voxel>(
     for start in starts() {
         let along = along_k(chunk(start));
         let used = along.used();
-        let plane_of = |k: usize| k % count;
-        planes.par_chunks_mut(size).zip(&mut holds).enumerate().with_min_len(4).for_each_init(
-            Scratch::default,
-            |scratch, (at, (plane, holds))| {
-                let k = used.start + (at + count - plane_of(used.start)) % count;
-                if used.contains(&k) && *holds != k {
-                    in_plane(level, level, slice(k), columns, along_j, along_i, scratch, plane);
-                    *holds = k;
-                }
-            },
-        );
+        planes.par_chunks_mut(size).zip(&mut holds).enumerate().for_each(|(at, (plane, holds))| {
+            let k = used.start + (at + count - used.start % count) % count;
+            if used.contains(&k) && *holds != k {
+                let mut scratch = kept.take();
+                in_plane(level, level, slice(k), columns, along_j, along_i, &mut scratch, plane);
+                kept.put(scratch);
+                *holds = k;
+            }
+        });
         let planes = &*planes;
         let mut out = out.slice_mut(s![chunk(start), .., ..]);
-        out.axis_iter_mut(Axis(1)).into_par_iter().enumerate().with_min_len(8).for_each_init(
-            || (Vec::new(), vec![0.0; width]),
-            |(held, line), (j, mut to)| {
-                let rows: Vec<&[f32]> = along
-                    .window
-                    .iter()
-                    .map(|&k| &planes[plane_of(k) * size + j * width..][..width])
-                    .collect();
-                across(level, &along, &rows, held, line, |at: usize, row: &[f32]| write(to.row_mut(at), row));
-            },
-        );
+        let together = (HELD / (along.window.len() * width)).max(1);
+        out.axis_chunks_iter_mut(Axis(1), together).into_par_iter().enumerate().for_each(|(at, to)| {
+            let stretch = at * together * width..(at * together + to.dim().1) * width;
+            let rows: Vec<&[f32]> =
+                along.window.iter().map(|&k| &planes[k % count * size..][stretch.clone()]).collect();
+            let mut scratch = kept.take();
+            across(level, &along, &rows, &mut scratch, to, put);
+            kept.put(scratch);
+        });
     }
     Ok(())
+}
+
+at_each_level! {
+    fn put_row(put: &Rows, to: &mut [f32], row: &[f32]) {
+        put.put(to, row);
+    }
+}
+
+/// What was allocated by one thread and can be used by the next.
+struct Kept(Mutex<Vec<Scratch>>);
+
+impl Kept {
+    fn take(&self) -> Scratch {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn put(&self, scratch: Scratch) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+    }
 }
 
 /// What a thread keeps from one slice to the next.
@@ -158,6 +205,7 @@ struct Scratch {
     turned: Vec<f32>,
     /// The same sampled along i.
     sampled: Vec<f32>,
+    plane: Vec<f32>,
 }
 
 at_each_level! {
@@ -171,13 +219,13 @@ at_each_level! {
         scratch: &mut Scratch,
         plane: &mut [f32],
     ) {
-        let Scratch { held, line, rows, turned, sampled } = scratch;
+        let Scratch { held, line, rows, turned, sampled, .. } = scratch;
         let used = along_i.used();
         let (height, width) = (along_j.at.len(), along_i.at.len());
         // Rows a power of two apart would compete for the same places in the cache.
         let stride = used.len().next_multiple_of(16) + 16;
         rows.resize(height.next_multiple_of(LANES) * stride, 0.0);
-        line.resize(STRIP.max(LANES), 0.0);
+        line.resize(line.len().max(STRIP).max(LANES), 0.0);
         for start in used.clone().step_by(STRIP) {
             let strip = start..(start + STRIP).min(used.end);
             let write = |at: usize, row: &[f32]| {
@@ -208,15 +256,18 @@ at_each_level! {
 }
 
 at_each_level! {
-    /// [`lines`] of rows from planes.
-    fn across[W: FnMut(usize, &[f32])](
-        along: &Along,
-        rows: &[&[f32]],
-        held: &mut Vec<f32>,
-        line: &mut [f32],
-        write: W,
-    ) {
-        lines(along, line.len(), |at| rows[at], held, line, write)
+    /// A stretch of all planes, filtered and sampled along k: rows of `to`.
+    fn across(along: &Along, rows: &[&[f32]], scratch: &mut Scratch, to: ArrayViewMut3<'_, f32>, put: &Rows) {
+        let mut to = to;
+        let (width, length) = (put.inside.len(), to.dim().1 * put.inside.len());
+        let Scratch { held, line, .. } = scratch;
+        line.resize(length.max(line.len()), 0.0);
+        lines(along, length, |at| rows[at], held, line, |at: usize, values: &[f32]| {
+            for (j, values) in values.chunks(width).enumerate() {
+                let mut to = to.slice_mut(s![at, j, ..]);
+                put.put(to.as_slice_mut().expect("rows are contiguous"), values);
+            }
+        });
     }
 }
 
@@ -242,16 +293,14 @@ fn lines<'a, T: Voxel + 'a>(
         return;
     }
     let length = along.window.len();
-    held.resize(length * width, 0.0);
+    held.resize(held.len().max(length * width), 0.0);
     let held = &mut held[..length * width];
     for (to, from) in held[..width].iter_mut().zip(row_of(0)) {
         *to = from.to_f32();
     }
     for at in 1..length {
         let (before, to) = held[(at - 1) * width..(at + 1) * width].split_at_mut(width);
-        for ((to, from), before) in to.iter_mut().zip(row_of(at)).zip(before) {
-            *to = from.to_f32() + Z * *before;
-        }
+        forth(to, row_of(at), before);
     }
     // Backwards, and each place as soon as its taps are filtered, while they are in the nearest cache.
     let places = along.at.len();
@@ -260,38 +309,69 @@ fn lines<'a, T: Voxel + 'a>(
     for at in (0..length).rev() {
         if at + 1 < length {
             let (to, after) = held[at * width..(at + 2) * width].split_at_mut(width);
-            for (to, after) in to.iter_mut().zip(after) {
-                *to += Z * *after;
-            }
+            back(to, after);
         }
         while done < places {
             let place = if rises { places - 1 - done } else { done };
             if along.at[place] != at {
                 break;
             }
-            let taps = &held[at * width..];
             match &along.taps {
                 Taps::Voxels => {}
                 Taps::Coefficients(gain) => {
-                    for (to, tap) in line.iter_mut().zip(taps) {
+                    for (to, tap) in line.iter_mut().zip(&held[at * width..]) {
                         *to = gain * tap;
                     }
                 }
-                Taps::Cubic(weights) => {
-                    let [a, b, c, d] = weights[place];
-                    let (first, taps) = taps[..4 * width].split_at(width);
-                    let (second, taps) = taps.split_at(width);
-                    let (third, fourth) = taps.split_at(width);
-                    for ((((to, first), second), third), fourth) in
-                        line.iter_mut().zip(first).zip(second).zip(third).zip(fourth)
-                    {
-                        *to = (a * first + b * second) + (c * third + d * fourth);
-                    }
-                }
+                Taps::Cubic(weights) => mix(line, &held[at * width..][..4 * width], weights[place]),
             }
             write(place, line);
             done += 1;
         }
+    }
+}
+
+// These go in lanes of fixed length: all are read before any is written, which is what it takes for the
+// compiler to see that they are independent.
+
+#[inline(always)]
+fn forth<T: Voxel>(to: &mut [f32], from: &[T], before: &[f32]) {
+    let ((to, last), (from, from_last)) = (to.as_chunks_mut::<LANE>(), from.as_chunks::<LANE>());
+    let (before, before_last) = before.as_chunks::<LANE>();
+    for ((to, from), before) in to.iter_mut().zip(from).zip(before) {
+        *to = std::array::from_fn(|lane| from[lane].to_f32() + Z * before[lane]);
+    }
+    for ((to, from), before) in last.iter_mut().zip(from_last).zip(before_last) {
+        *to = from.to_f32() + Z * before;
+    }
+}
+
+#[inline(always)]
+fn back(to: &mut [f32], after: &[f32]) {
+    let ((to, last), (after, after_last)) = (to.as_chunks_mut::<LANE>(), after.as_chunks::<LANE>());
+    for (to, after) in to.iter_mut().zip(after) {
+        *to = std::array::from_fn(|lane| to[lane] + Z * after[lane]);
+    }
+    for (to, after) in last.iter_mut().zip(after_last) {
+        *to += Z * after;
+    }
+}
+
+/// Four lines one after the other, with these weights.
+#[inline(always)]
+fn mix(to: &mut [f32], taps: &[f32], [a, b, c, d]: [f32; 4]) {
+    let width = to.len();
+    let of = |tap: usize| taps[tap * width..][..width].as_chunks::<LANE>();
+    let [first, second, third, fourth] = [of(0), of(1), of(2), of(3)];
+    let (to, last) = to.as_chunks_mut::<LANE>();
+    let taps = first.0.iter().zip(second.0).zip(third.0.iter().zip(fourth.0));
+    for (to, ((first, second), (third, fourth))) in to.iter_mut().zip(taps) {
+        *to = std::array::from_fn(|lane| {
+            (a * first[lane] + b * second[lane]) + (c * third[lane] + d * fourth[lane])
+        });
+    }
+    for (lane, to) in last.iter_mut().enumerate() {
+        *to = (a * first.1[lane] + b * second.1[lane]) + (c * third.1[lane] + d * fourth.1[lane]);
     }
 }
 

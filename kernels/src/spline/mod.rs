@@ -23,6 +23,7 @@ use crate::resample::Intensity;
 use crate::simd::Level;
 use crate::{Device, Error, IndexMap, Voxel, blank};
 use along::Along;
+use cpu::Rows;
 
 /// The cubic spline through the voxels of `source` where `map` leads from each voxel of an array of
 /// `shape` (`[k, j, i]`), windowed and padded as `intensity` says.
@@ -54,28 +55,26 @@ pub fn resample<T: Voxel>(
     let offset = (f64::from(low) - f64::from(low_hu) * scale) as f32;
     let (scale, least, most) = (scale as f32, low.min(high), low.max(high));
     match device {
-        Device::Cpu => reference(Level::best(), source, shape, map, outside, |value| {
-            let value = value * scale + offset;
-            let value = if value < least { least } else { value };
-            if value > most { most } else { value }
-        }),
+        Device::Cpu => {
+            let put = Rows { inside: 0..0, outside, scale, offset, least, most };
+            reference(Level::best(), source, shape, map, put)
+        }
     }
 }
 
-/// What interpolation means: `finish` of the spline, `outside` outside of the source.
+/// What interpolation means. The columns inside of `put` are not known yet.
 fn reference<T: Voxel>(
     level: Level,
     source: ArrayView3<'_, T>,
     shape: [usize; 3],
     map: &IndexMap,
-    outside: f32,
-    finish: impl Fn(f32) -> f32 + Sync,
+    put: Rows,
 ) -> Result<Array3<f32>, Error> {
     let source = source.as_standard_layout();
     let source =
         cpu::Source { voxels: source.as_slice().expect("just made standard"), shape: source.dim().into() };
     let Some(lines) = grid::along_axes(map, shape) else {
-        return oblique(level, source, shape, map, outside, finish);
+        return oblique(level, source, shape, map, put);
     };
     let order = lines.map(|line| line.source_axis);
     let mut out = blank(
@@ -84,7 +83,8 @@ fn reference<T: Voxel>(
     )?;
     if !out.is_empty() {
         let places = along::places(lines, shape, source.shape);
-        cpu::aligned(level, source, out.view_mut(), &places, outside, finish)?;
+        let put = Rows { inside: places[2].0.clone(), ..put };
+        cpu::aligned(level, source, out.view_mut(), &places, &put)?;
     }
     turned(out, order)
 }
@@ -96,12 +96,11 @@ fn oblique<T: Voxel>(
     source: cpu::Source<'_, T>,
     shape: [usize; 3],
     map: &IndexMap,
-    outside: f32,
-    finish: impl Fn(f32) -> f32 + Sync,
+    put: Rows,
 ) -> Result<Array3<f32>, Error> {
     let mut out = blank(shape)?;
     let Some(reached) = along::reached(map, shape, source.shape) else {
-        out.par_mapv_inplace(|_| outside);
+        out.par_mapv_inplace(|_| put.outside);
         return Ok(out);
     };
     let [k, j, i] = &reached;
@@ -111,10 +110,8 @@ fn oblique<T: Voxel>(
     };
     let along_j = Along::coefficients(j.clone(), source.shape[1]);
     let along_i = Along::coefficients(i.clone(), source.shape[2]);
-    let write = |mut to: ndarray::ArrayViewMut1<'_, f32>, row: &[f32]| {
-        to.as_slice_mut().expect("rows are contiguous").copy_from_slice(row);
-    };
-    cpu::sampled(level, source, coefficients.view_mut(), along_k, &along_j, &along_i, write)?;
+    let unchanged = Rows::unchanged(i.len());
+    cpu::sampled(level, source, coefficients.view_mut(), along_k, &along_j, &along_i, &unchanged)?;
     let [rows, columns] = [j.len(), i.len()];
     let voxels = coefficients.as_slice().expect("made in standard layout");
     // Counted from the first coefficient.
@@ -128,12 +125,12 @@ fn oblique<T: Voxel>(
         let first: [f64; 3] =
             std::array::from_fn(|d| map[d][1] * j as f64 + map[d][2] * k as f64 + map[d][3]);
         let inside = grid::inside_row(first, step, [size[2], size[1], size[0]], row.len());
-        row[..inside.start].fill(outside);
-        row[inside.end..].fill(outside);
+        row[..inside.start].fill(put.outside);
+        row[inside.end..].fill(put.outside);
         let first = std::array::from_fn(|d| first[d] + step[d] * inside.start as f64 - start[d]);
         let row = &mut row[inside];
         cpu::at_places(level, voxels, [rows, columns], cpu::Straight { first, step }, row);
-        row.iter_mut().for_each(|value| *value = finish(*value));
+        row.iter_mut().for_each(|value| *value = put.finished(*value));
     });
     Ok(out)
 }

@@ -56,7 +56,8 @@ fn literal(source: &Array3<i16>, place: [f64; 3]) -> Option<f64> {
 /// of 1000, and the levels do not differ in a bit.
 #[track_caller]
 fn check(source: &Array3<i16>, shape: [usize; 3], map: &IndexMap) {
-    let of = |level| reference(level, source.view(), shape, map, -9000.0, |value| value).unwrap();
+    let put = Rows { outside: -9000.0, ..Rows::unchanged(0) };
+    let of = |level| reference(level, source.view(), shape, map, put.clone()).unwrap();
     let found = of(Level::all()[0]);
     assert!(found.is_standard_layout());
     for &level in Level::all() {
