@@ -58,6 +58,13 @@ impl Line {
         Axis { inside, taps: 2, first, weights }
     }
 
+    /// The output indices that fall inside, and the place of each.
+    pub(crate) fn places(&self, shape: usize, n: usize) -> (Range<usize>, Vec<f64>) {
+        let inside = self.inside(shape, n);
+        let places = inside.clone().map(|at| self.place(at)).collect();
+        (inside, places)
+    }
+
     /// The voxel nearest to the place of each output index; halves go up.
     pub(crate) fn nearest(&self, shape: usize, n: usize) -> Axis {
         let inside = self.inside(shape, n);

@@ -25,6 +25,7 @@ pub mod nms;
 pub mod peaks;
 pub mod resample;
 pub mod shrink;
+pub mod spline;
 
 mod bits;
 mod grid;
