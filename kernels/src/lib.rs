@@ -18,7 +18,9 @@ pub mod cast;
 pub mod components;
 pub mod device;
 pub mod diameter;
+pub mod fusion;
 pub mod gpu;
+pub mod measure;
 pub mod median;
 pub mod morphology;
 pub mod nms;
@@ -155,12 +157,18 @@ voxel!(
 
 /// A volume of zeros (`false` for a mask). Its pages are first touched by the threads that fill it.
 fn blank<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
+    let mut volume = sparse(shape)?;
+    on_large_pages(volume.as_slice_memory_order_mut().expect("just made"));
+    Ok(volume)
+}
+
+/// A volume of zeros of which little will be touched.
+fn sparse<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
     let voxels = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
     let voxels = voxels.ok_or(Error::OutOfMemory { voxels: usize::MAX })?;
     // `vec!` aborts when there is no memory; ask politely first.
     Vec::<T>::new().try_reserve_exact(voxels).map_err(|_| Error::OutOfMemory { voxels })?;
-    let mut volume = vec![T::default(); voxels];
-    on_large_pages(&mut volume);
+    let volume = vec![T::default(); voxels];
     Ok(ndarray::Array3::from_shape_vec(shape, volume).expect("as many voxels as the shape says"))
 }
 
