@@ -24,7 +24,7 @@ pub mod peaks;
 pub mod resample;
 pub mod shrink;
 
-mod bits;
+pub mod bits;
 mod grid;
 mod simd;
 
