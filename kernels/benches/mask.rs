@@ -48,7 +48,8 @@ fn masks(bench: &Bench, ct: &Array3<i16>) -> Result<(), Error> {
     bench.time("read 512x512x300 i16 once", || {
         use rayon::prelude::*;
         let all = ct.as_slice().expect("made in standard layout");
-        sum += all.par_chunks(1 << 20).map(|part| part.iter().map(|&v| i64::from(v)).sum::<i64>()).sum::<i64>();
+        sum +=
+            all.par_chunks(1 << 20).map(|part| part.iter().map(|&v| i64::from(v)).sum::<i64>()).sum::<i64>();
         Ok(sum)
     })?;
     bench.time("threshold 512x512x300 i16 into bits", || Bits::above(&CPU, ct.view(), -300))?;

@@ -6,6 +6,7 @@
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
+use crate::simd::{Level, at_each_level};
 use crate::{Device, Error, Voxel, blank};
 
 /// A mask of one bit per voxel.
@@ -41,9 +42,7 @@ impl Bits {
     ///
     /// [`Error::OutOfMemory`] if there is no room for it.
     pub fn of(mask: ArrayView3<'_, bool>) -> Result<Self, Error> {
-        let mut bits = Self::none(mask.dim().into())?;
-        bits.fill_rows(mask, |row, words| pack_row(row, words));
-        Ok(bits)
+        Self::wherever(mask, |is_in| is_in)
     }
 
     /// The voxels of `volume` from `low` to `high`, both included; those that are not a number are not.
@@ -58,9 +57,7 @@ impl Bits {
         high: T,
     ) -> Result<Self, Error> {
         let Device::Cpu = device;
-        let mut bits = Self::none(volume.dim().into())?;
-        bits.fill_rows(volume, |row, words| pack_where(row, words, |value| value >= low && value <= high));
-        Ok(bits)
+        Self::wherever(volume, |value| value >= low && value <= high)
     }
 
     /// The voxels of `volume` above `threshold`; those that are not a number are not.
@@ -74,8 +71,17 @@ impl Bits {
         threshold: T,
     ) -> Result<Self, Error> {
         let Device::Cpu = device;
+        Self::wherever(volume, |value| value > threshold)
+    }
+
+    /// The voxels of `volume` that `is_in` says.
+    pub(crate) fn wherever<T: Voxel>(
+        volume: ArrayView3<'_, T>,
+        is_in: impl Fn(T) -> bool + Sync + Copy,
+    ) -> Result<Self, Error> {
         let mut bits = Self::none(volume.dim().into())?;
-        bits.fill_rows(volume, |row, words| pack_where(row, words, |value| value > threshold));
+        let level = Level::best();
+        bits.fill_rows(volume, |row, words| pack_where(level, row, words, is_in));
         Ok(bits)
     }
 
@@ -125,7 +131,10 @@ impl Bits {
 
     /// How many voxels are in the mask.
     pub fn count(&self) -> usize {
-        self.words.par_chunks(4096).map(|words| words.iter().map(|w| w.count_ones() as usize).sum::<usize>()).sum()
+        self.words
+            .par_chunks(4096)
+            .map(|words| words.iter().map(|w| w.count_ones() as usize).sum::<usize>())
+            .sum()
     }
 
     /// Whether the voxel at `[k, j, i]` is in the mask; voxels beyond its shape are not.
@@ -231,20 +240,21 @@ pub(crate) fn trim(rows: &mut [u64], stride: usize, last: u64) {
 
 /// One bit per voxel of a row, the first one lowest.
 pub(crate) fn pack_row(row: &[bool], words: &mut [u64]) {
-    pack_where(row, words, |is_in| is_in);
+    pack_where(Level::best(), row, words, |is_in| is_in);
 }
 
-/// One bit per voxel of a row that `is_in` says is wanted, the first one lowest.
-#[inline(always)]
-pub(crate) fn pack_where<T: Copy>(row: &[T], words: &mut [u64], is_in: impl Fn(T) -> bool) {
-    let (whole, rest) = row.as_chunks::<64>();
-    for (word, voxels) in words.iter_mut().zip(whole) {
-        *word = bits_of(&voxels.map(|value| u8::from(is_in(value))));
-    }
-    if !rest.is_empty() {
-        let mut bytes = [0; 64];
-        bytes.iter_mut().zip(rest).for_each(|(byte, &value)| *byte = u8::from(is_in(value)));
-        words[whole.len()] = bits_of(&bytes);
+at_each_level! {
+    /// One bit per voxel of a row that `is_in` says is wanted, the first one lowest.
+    pub(crate) fn pack_where[T: Copy, F: Fn(T) -> bool](row: &[T], words: &mut [u64], is_in: F) {
+        let (whole, rest) = row.as_chunks::<64>();
+        for (word, voxels) in words.iter_mut().zip(whole) {
+            *word = bits_of(&voxels.map(|value| u8::from(is_in(value))));
+        }
+        if !rest.is_empty() {
+            let mut bytes = [0; 64];
+            bytes.iter_mut().zip(rest).for_each(|(byte, &value)| *byte = u8::from(is_in(value)));
+            words[whole.len()] = bits_of(&bytes);
+        }
     }
 }
 
@@ -329,6 +339,22 @@ mod tests {
         let odd = Array3::from_shape_vec((1, 1, 4), vec![f32::NAN, 0.5, 0.6, f32::INFINITY]).unwrap();
         assert_eq!(Bits::above(&Device::Cpu, odd.view(), 0.5).unwrap().words(), [0b1100]);
         assert_eq!(Bits::within(&Device::Cpu, odd.view(), 0.5, 0.6).unwrap().words(), [0b0110]);
+    }
+
+    #[test]
+    fn every_level_packs_the_same_bits() {
+        let row: Vec<f32> = (0..333).map(|n| (n as f32 * 0.7).sin()).collect();
+        for length in [0, 1, 63, 64, 65, 128, 333] {
+            let mut expected = vec![0_u64; 6];
+            for (at, &value) in row[..length].iter().enumerate() {
+                expected[at / 64] |= u64::from(value > 0.1) << (at % 64);
+            }
+            for &level in Level::all() {
+                let mut found = vec![0_u64; 6];
+                pack_where(level, &row[..length], &mut found, |value| value > 0.1);
+                assert_eq!(found, expected, "{length} voxels at {level:?}");
+            }
+        }
     }
 
     #[test]

@@ -13,18 +13,21 @@
 //!
 //! A mask is an array of `bool`.
 
+pub mod bits;
 pub mod blend;
 pub mod components;
+pub mod decide;
 pub mod device;
 pub mod diameter;
+pub mod mask;
 pub mod median;
 pub mod morphology;
 pub mod nms;
 pub mod peaks;
 pub mod resample;
 pub mod shrink;
+pub mod tiles;
 
-pub mod bits;
 mod grid;
 mod simd;
 

@@ -170,7 +170,12 @@ impl Bits {
     }
 
     /// See [`dilate_ball`].
-    pub fn dilated_by_ball(self, device: &Device, spacing_mm: [f64; 3], radius_mm: f64) -> Result<Self, Error> {
+    pub fn dilated_by_ball(
+        self,
+        device: &Device,
+        spacing_mm: [f64; 3],
+        radius_mm: f64,
+    ) -> Result<Self, Error> {
         let Device::Cpu = device;
         let reach = reach(spacing_mm, radius_mm);
         let margin = std::array::from_fn(|axis| reach[axis].min(self.shape[axis]));
@@ -180,7 +185,12 @@ impl Bits {
     }
 
     /// See [`erode_ball`].
-    pub fn eroded_by_ball(self, device: &Device, spacing_mm: [f64; 3], radius_mm: f64) -> Result<Self, Error> {
+    pub fn eroded_by_ball(
+        self,
+        device: &Device,
+        spacing_mm: [f64; 3],
+        radius_mm: f64,
+    ) -> Result<Self, Error> {
         let Device::Cpu = device;
         let Some(Part { bits, corner }) = Part::around(&self, [1; 3])? else { return Ok(self) };
         let ball = ball(spacing_mm, radius_mm, bits.shape);
@@ -189,7 +199,12 @@ impl Bits {
     }
 
     /// See [`close_ball`].
-    pub fn closed_by_ball(self, device: &Device, spacing_mm: [f64; 3], radius_mm: f64) -> Result<Self, Error> {
+    pub fn closed_by_ball(
+        self,
+        device: &Device,
+        spacing_mm: [f64; 3],
+        radius_mm: f64,
+    ) -> Result<Self, Error> {
         let Device::Cpu = device;
         // One more, so that there is an outside to erode from.
         let margin = reach(spacing_mm, radius_mm).map(|voxels| voxels.saturating_add(1));
