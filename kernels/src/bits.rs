@@ -56,7 +56,7 @@ impl Bits {
         low: T,
         high: T,
     ) -> Result<Self, Error> {
-        let Device::Cpu = device;
+        device.on_cpu(module_path!())?;
         Self::wherever(volume, |value| value >= low && value <= high)
     }
 
@@ -70,7 +70,7 @@ impl Bits {
         volume: ArrayView3<'_, T>,
         threshold: T,
     ) -> Result<Self, Error> {
-        let Device::Cpu = device;
+        device.on_cpu(module_path!())?;
         Self::wherever(volume, |value| value > threshold)
     }
 

@@ -74,7 +74,7 @@ impl Blend {
     ///
     /// None on the CPU.
     pub fn add(&mut self, tile: ArrayView3<'_, f32>, at: [usize; 3]) -> Result<(), Error> {
-        let Device::Cpu = self.device;
+        self.device.on_cpu(module_path!())?;
         self.add_at(Level::best(), tile, at);
         Ok(())
     }
@@ -111,7 +111,7 @@ impl Blend {
     ///
     /// None on the CPU.
     pub fn finish(self) -> Result<Array3<f32>, Error> {
-        let Device::Cpu = self.device;
+        self.device.on_cpu(module_path!())?;
         Ok(self.finish_at(Level::best()))
     }
 
@@ -131,7 +131,7 @@ impl Blend {
     ///
     /// [`Error::OutOfMemory`] if there is no room for the result.
     pub fn above(mut self, threshold: f32) -> Result<Bits, Error> {
-        let Device::Cpu = self.device;
+        self.device.on_cpu(module_path!())?;
         let mut bits = Bits::none(self.sum.dim().into())?;
         let (stride, columns) = (bits.stride, bits.shape[2]);
         if !self.sum.is_empty() {

@@ -26,7 +26,7 @@ pub fn logit(probability: f32) -> f32 {
 pub fn strongest(device: &Device, channels: &[ArrayView3<'_, f32>]) -> Result<Array3<u8>, Error> {
     assert!((1..=256).contains(&channels.len()), "{} channels", channels.len());
     assert!(channels.iter().all(|channel| channel.dim() == channels[0].dim()), "channels of one shape");
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     reference(Level::best(), channels)
 }
 

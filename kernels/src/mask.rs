@@ -48,7 +48,7 @@ impl<T: Voxel + PartialOrd> Cells<T> {
     /// If a cell has no voxels: the caller's mistake.
     pub fn of(device: &Device, volume: ArrayView3<'_, T>, cell: [usize; 3]) -> Result<Self, Error> {
         assert!(cell.iter().all(|&n| n > 0), "a cell of {cell:?} voxels is none");
-        let Device::Cpu = device;
+        device.on_cpu(module_path!())?;
         Self::read(Level::best(), volume, cell)
     }
 

@@ -25,7 +25,7 @@ pub fn gather<T: Voxel>(
     shape: [usize; 3],
     pad: T,
 ) -> Result<Array5<T>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     let too_many = Error::OutOfMemory { voxels: usize::MAX };
     let slices = starts.len().checked_mul(shape[0]).ok_or(too_many)?;
     let mut batch = blank([slices, shape[1], shape[2]])?;

@@ -147,13 +147,13 @@ pub fn fill(device: &Device, mask: ArrayView3<'_, bool>) -> Result<Array3<bool>,
 impl Bits {
     /// See [`dilate`].
     pub fn dilated(self, device: &Device, neighbours: Neighbours, times: usize) -> Result<Self, Error> {
-        let Device::Cpu = device;
+        device.on_cpu(module_path!())?;
         self.grown(Level::best(), neighbours, times)
     }
 
     /// See [`erode`].
     pub fn eroded(self, device: &Device, neighbours: Neighbours, times: usize) -> Result<Self, Error> {
-        let Device::Cpu = device;
+        device.on_cpu(module_path!())?;
         self.shrunk(Level::best(), neighbours, times)
     }
 
@@ -176,7 +176,7 @@ impl Bits {
         spacing_mm: [f64; 3],
         radius_mm: f64,
     ) -> Result<Self, Error> {
-        let Device::Cpu = device;
+        device.on_cpu(module_path!())?;
         let reach = reach(spacing_mm, radius_mm);
         let margin = std::array::from_fn(|axis| reach[axis].min(self.shape[axis]));
         let Some(Part { bits, corner }) = Part::around(&self, margin)? else { return Ok(self) };
@@ -191,7 +191,7 @@ impl Bits {
         spacing_mm: [f64; 3],
         radius_mm: f64,
     ) -> Result<Self, Error> {
-        let Device::Cpu = device;
+        device.on_cpu(module_path!())?;
         let Some(Part { bits, corner }) = Part::around(&self, [1; 3])? else { return Ok(self) };
         let ball = ball(spacing_mm, radius_mm, bits.shape);
         let shrunk = bits.inverted().reached(Level::best(), &ball)?.inverted();
@@ -205,7 +205,7 @@ impl Bits {
         spacing_mm: [f64; 3],
         radius_mm: f64,
     ) -> Result<Self, Error> {
-        let Device::Cpu = device;
+        device.on_cpu(module_path!())?;
         // One more, so that there is an outside to erode from.
         let margin = reach(spacing_mm, radius_mm).map(|voxels| voxels.saturating_add(1));
         let Some(Part { bits, corner }) = Part::around(&self, margin)? else { return Ok(self) };
@@ -217,7 +217,7 @@ impl Bits {
 
     /// See [`fill`].
     pub fn filled(self, device: &Device) -> Result<Self, Error> {
-        let Device::Cpu = device;
+        device.on_cpu(module_path!())?;
         flood::filled(self)
     }
 
@@ -228,7 +228,7 @@ impl Bits {
     ///
     /// [`Error::OutOfMemory`] if there is no room for the result.
     pub fn filled_by_slice(self, device: &Device) -> Result<Self, Error> {
-        let Device::Cpu = device;
+        device.on_cpu(module_path!())?;
         flood::filled_by_slice(self)
     }
 }
