@@ -13,14 +13,17 @@
 //!
 //! A mask is an array of `bool`.
 
+pub mod bits;
 pub mod blend;
 pub mod cast;
 pub mod components;
+pub mod decide;
 pub mod device;
 pub mod diameter;
 pub mod fusion;
 pub mod gpu;
 pub mod measure;
+pub mod mask;
 pub mod median;
 pub mod morphology;
 pub mod nms;
@@ -28,8 +31,8 @@ pub mod peaks;
 pub mod resample;
 pub mod shrink;
 pub mod spline;
+pub mod tiles;
 
-mod bits;
 mod grid;
 mod simd;
 
