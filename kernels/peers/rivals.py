@@ -56,6 +56,8 @@ def sitk_on_two_threads():
 def differ(unit, border=0):
     """Says the mean and greatest difference, but for `border` voxels at the edges."""
     def compare(theirs, ours):
+        if hasattr(theirs, "GetSpacing"):
+            theirs = sitk_on_two_threads().GetArrayFromImage(theirs)
         theirs = np.asarray(theirs)
         if theirs.shape != ours.shape:
             return f"shape {theirs.shape} beside {ours.shape}"
@@ -113,7 +115,7 @@ def resampler(ct, interpolator):
     resample.SetOutputPixelType(sitk.sitkFloat32)
     resample.SetInterpolator(interpolator(sitk))
     resample.SetNumberOfThreads(THREADS)
-    return lambda: sitk.GetArrayViewFromImage(resample.Execute(image)).copy()
+    return lambda: resample.Execute(image)
 
 
 @rival("trilinear", "SimpleITK linear")
@@ -238,7 +240,8 @@ def _(folder):
         transforms.CropForeground(select_fn=lambda value: value > 0.357),
         transforms.Spacing((1.0, 1.0, 1.0), mode="bilinear", dtype=torch.float32)])
     # Voxel centre on voxel centre, and the window first: near, not equal.
-    return lambda: chain(MetaTensor(image, affine=affine)), lambda theirs, ours: f"shape {tuple(theirs.shape[:0:-1])}"
+    return lambda: chain(MetaTensor(image, affine=affine)), lambda theirs, ours: (
+        f"shape {tuple(theirs.shape[:0:-1])} beside {ours.shape}; other places")
 
 
 # Components and what is measured of them

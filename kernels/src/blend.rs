@@ -46,7 +46,7 @@ pub fn cut(
     shape: [usize; 3],
     pad: f32,
 ) -> Result<Array3<f32>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     let mut tile = blank(shape)?;
     let size = overlap(volume.dim().into(), at, shape);
     if size != shape {
@@ -94,7 +94,7 @@ impl Blend {
     ///
     /// None on the CPU.
     pub fn add(&mut self, tile: ArrayView3<'_, f32>, at: [usize; 3]) -> Result<(), Error> {
-        let Device::Cpu = self.device;
+        self.device.on_cpu(module_path!())?;
         let shape: [usize; 3] = tile.dim().into();
         for (falloff_along, n) in self.falloff.iter_mut().zip(shape) {
             if falloff_along.len() != n {
@@ -136,7 +136,7 @@ impl Blend {
     ///
     /// None on the CPU.
     pub fn finish(self) -> Result<Array3<f32>, Error> {
-        let Device::Cpu = self.device;
+        self.device.on_cpu(module_path!())?;
         let mut mean = self.sum;
         Zip::from(&mut mean).and(&self.weight).par_for_each(|sum, &weight| {
             *sum = if weight > 0.0 { *sum / weight } else { 0.0 };

@@ -51,7 +51,7 @@ pub fn components(
     mask: ArrayView3<'_, bool>,
     neighbours: Neighbours,
 ) -> Result<Components, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     let shape: [usize; 3] = mask.dim().into();
     let too_large = Error::OutOfMemory { voxels: mask.len() };
     if shape[0] * shape[1] >= u32::MAX as usize || shape[2] >= u32::MAX as usize {

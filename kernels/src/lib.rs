@@ -14,9 +14,11 @@
 //! A mask is an array of `bool`.
 
 pub mod blend;
+pub mod cast;
 pub mod components;
 pub mod device;
 pub mod diameter;
+pub mod gpu;
 pub mod median;
 pub mod morphology;
 pub mod nms;
@@ -65,6 +67,22 @@ pub enum Error {
         /// What the driver said.
         reason: String,
     },
+
+    /// Choose another device, or run on the CPU.
+    #[error("no such GPU: {reason}")]
+    NoGpu {
+        /// What there is instead.
+        reason: String,
+    },
+
+    /// Run on the CPU, and report the problem: code for the device could not be made or used.
+    #[error("the CUDA kernel {name} cannot run: {problem}")]
+    Kernel {
+        /// The file or the kernel.
+        name: String,
+        /// What the compiler or the driver said.
+        problem: String,
+    },
 }
 
 /// A kind of voxel that can be resampled. Sealed: a CUDA twin is compiled for each of them.
@@ -88,7 +106,8 @@ macro_rules! voxel {
         }
     )*};
 }
-voxel!(bool: |v| f32::from(u8::from(v)), u8: f32::from, i16: f32::from, u32: |v| v as f32, f32: |v| v);
+voxel!(bool: |v| f32::from(u8::from(v)), u8: f32::from, i16: f32::from, u32: |v| v as f32, f32: |v| v,
+    half::f16: half::f16::to_f32);
 
 /// A volume of zeros (`false` for a mask). Its pages are first touched by the threads that fill it.
 fn blank<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {

@@ -22,7 +22,7 @@ pub fn dilate(
     neighbours: Neighbours,
     times: usize,
 ) -> Result<Array3<bool>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     grown(Bits::pack(mask), neighbours, times).unpack()
 }
 
@@ -37,7 +37,7 @@ pub fn erode(
     neighbours: Neighbours,
     times: usize,
 ) -> Result<Array3<bool>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     shrunk(Bits::pack(mask), neighbours, times).unpack()
 }
 
@@ -52,7 +52,7 @@ pub fn open(
     neighbours: Neighbours,
     times: usize,
 ) -> Result<Array3<bool>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     grown(shrunk(Bits::pack(mask), neighbours, times), neighbours, times).unpack()
 }
 
@@ -67,7 +67,7 @@ pub fn close(
     neighbours: Neighbours,
     times: usize,
 ) -> Result<Array3<bool>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     let Some(part) = Part::around(mask, [times; 3])? else { return blank(mask.dim().into()) };
     let closed =
         shrunk(grown(Bits::pack(part.mask.view()), neighbours, times), neighbours, times).unpack()?;
@@ -91,7 +91,7 @@ pub fn dilate_ball(
     spacing_mm: [f64; 3],
     radius_mm: f64,
 ) -> Result<Array3<bool>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     let (reach, shape) = (reach(spacing_mm, radius_mm), mask.shape());
     let margin = std::array::from_fn(|axis| reach[axis].min(shape[axis]));
     let Some(part) = Part::around(mask, margin)? else { return blank(mask.dim().into()) };
@@ -116,7 +116,7 @@ pub fn erode_ball(
     spacing_mm: [f64; 3],
     radius_mm: f64,
 ) -> Result<Array3<bool>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     let Some(part) = Part::around(mask, [1; 3])? else { return blank(mask.dim().into()) };
     let ball = ball(spacing_mm, radius_mm, part.mask.dim());
     let shrunk = Bits::pack(part.mask.view()).inverted().reached(&ball).inverted();
@@ -141,7 +141,7 @@ pub fn close_ball(
     spacing_mm: [f64; 3],
     radius_mm: f64,
 ) -> Result<Array3<bool>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     // One more, so that there is an outside to erode from.
     let margin = reach(spacing_mm, radius_mm).map(|voxels| voxels.saturating_add(1));
     let Some(part) = Part::around(mask, margin)? else { return blank(mask.dim().into()) };

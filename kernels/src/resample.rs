@@ -62,13 +62,12 @@ pub fn resample<T: Voxel>(
     let scale = (f64::from(high) - f64::from(low)) / (f64::from(high_hu) - f64::from(low_hu));
     let offset = (f64::from(low) - f64::from(low_hu) * scale) as f32;
     let (scale, least, most) = (scale as f32, low.min(high), low.max(high));
-    match device {
-        Device::Cpu => trilinear(source, shape, map, outside, |value| {
-            let value = value * scale + offset;
-            let value = if value < least { least } else { value };
-            if value > most { most } else { value }
-        }),
-    }
+    device.on_cpu(module_path!())?;
+    trilinear(source, shape, map, outside, |value| {
+        let value = value * scale + offset;
+        let value = if value < least { least } else { value };
+        if value > most { most } else { value }
+    })
 }
 
 /// Whether `source`, trilinearly interpolated where `map` leads from each voxel of an array of `shape`
@@ -87,9 +86,8 @@ pub fn resample_mask<T: Voxel>(
     map: &IndexMap,
     threshold: f32,
 ) -> Result<Array3<bool>, Error> {
-    match device {
-        Device::Cpu => trilinear(source, shape, map, false, |value| value > threshold),
-    }
+    device.on_cpu(module_path!())?;
+    trilinear(source, shape, map, false, |value| value > threshold)
 }
 
 /// The voxel of `source` nearest to where `map` leads from each voxel of an array of `shape`
@@ -107,7 +105,7 @@ pub fn resample_nearest<T: Voxel>(
     map: &IndexMap,
     outside: T,
 ) -> Result<Array3<T>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     let source = source.as_standard_layout();
     let (voxels, [rows, columns]) = flat(&source.view());
     let source_shape: [usize; 3] = source.dim().into();

@@ -1,18 +1,14 @@
 //! CUDA's compilers out of the wheels that `.ci/peers` installs: NVRTC (source to PTX) and ptxas (PTX to
 //! machine code). Neither needs a GPU or a driver.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::ptr::null;
 
-use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
+use kernels::gpu::nvrtc::Nvrtc;
 
 /// One version of CUDA.
 pub(crate) struct Compilers {
-    /// 12 or 13.
-    pub(crate) version: u32,
-    nvrtc: Library,
+    pub(crate) nvrtc: Nvrtc,
     ptxas: PathBuf,
 }
 
@@ -51,99 +47,34 @@ impl Compilers {
         let pythons = std::fs::read_dir(peers.join("lib")).into_iter().flatten().flatten();
         let nvidia = pythons.map(|python| python.path().join("site-packages/nvidia")).find(|it| it.exists());
         let nvidia = nvidia.ok_or("CUDA's compilers are not installed: run .ci/peers")?;
-        let open = |version, nvrtc: &str, ptxas: &str| {
-            let (nvrtc, ptxas) = (nvidia.join(nvrtc), nvidia.join(ptxas));
+        let open = |nvrtc: &str, ptxas: &str| {
+            let ptxas = nvidia.join(ptxas);
             if !ptxas.exists() {
-                return Err(format!("there is no ptxas {version}: run .ci/peers"));
+                return Err(format!("there is no {}: run .ci/peers", ptxas.display()));
             }
-            // SAFETY: NVRTC's initialisers have no preconditions. Local, so that the two versions do not
-            // find each other's functions.
-            let nvrtc = unsafe { Library::open(Some(nvrtc), RTLD_NOW | RTLD_LOCAL) };
-            let nvrtc = nvrtc.map_err(|_| format!("there is no NVRTC {version}: run .ci/peers"))?;
-            Ok(Self { version, nvrtc, ptxas })
+            let nvrtc = Nvrtc::open(&nvidia.join(nvrtc));
+            nvrtc.map(|nvrtc| Self { nvrtc, ptxas }).map_err(|error| format!("{error}: run .ci/peers"))
         };
         Ok([
-            open(12, "cuda_nvrtc/lib/libnvrtc.so.12", "cuda_nvcc/bin/ptxas")?,
-            open(13, "cu13/lib/libnvrtc.so.13", "cu13/bin/ptxas")?,
+            open("cuda_nvrtc/lib/libnvrtc.so.12", "cuda_nvcc/bin/ptxas")?,
+            open("cu13/lib/libnvrtc.so.13", "cu13/bin/ptxas")?,
         ])
     }
 
-    /// The PTX of `source` for compute capability `arch` (70 is 7.0), or the compiler's complaint.
-    pub(crate) fn ptx(
-        &self,
-        name: &str,
-        source: &str,
-        arch: u32,
-        options: &[&str],
-    ) -> Result<String, String> {
-        let arch = format!("--gpu-architecture=compute_{arch}");
-        let options: Vec<CString> =
-            [&*arch].iter().chain(options).map(|word| CString::new(*word).expect("no zero byte")).collect();
-        let options: Vec<*const c_char> = options.iter().map(|word| word.as_ptr()).collect();
-        let (name, source) =
-            (CString::new(name).expect("no zero byte"), CString::new(source).expect("no zero byte"));
-        let mut program: *mut c_void = std::ptr::null_mut();
-        // SAFETY: the functions have the signatures of nvrtc.h, which are the same in 12 and 13; the program
-        // is the one that was just made, and what the pointers point to outlives the calls.
-        unsafe {
-            let create: Symbol<
-                unsafe extern "C" fn(
-                    *mut *mut c_void,
-                    *const c_char,
-                    *const c_char,
-                    c_int,
-                    *const *const c_char,
-                    *const *const c_char,
-                ) -> c_int,
-            > = self.function(c"nvrtcCreateProgram");
-            let compile: Symbol<unsafe extern "C" fn(*mut c_void, c_int, *const *const c_char) -> c_int> =
-                self.function(c"nvrtcCompileProgram");
-            let destroy: Symbol<unsafe extern "C" fn(*mut *mut c_void) -> c_int> =
-                self.function(c"nvrtcDestroyProgram");
-            assert_eq!(create(&mut program, source.as_ptr(), name.as_ptr(), 0, null(), null()), 0);
-            let failed = compile(program, options.len() as c_int, options.as_ptr()) != 0;
-            let result = match failed {
-                true => Err(self.text(program, c"nvrtcGetProgramLogSize", c"nvrtcGetProgramLog")),
-                false => Ok(self.text(program, c"nvrtcGetPTXSize", c"nvrtcGetPTX")),
-            };
-            destroy(&mut program);
-            result
-        }
+    /// The compute capabilities in question that this version knows: CUDA 13 begins with 7.5.
+    pub(crate) fn architectures(&self) -> impl Iterator<Item = (u32, u32)> {
+        crate::ARCHITECTURES.into_iter().filter(|arch| self.nvrtc.architectures().contains(arch))
     }
 
-    /// What each kernel in `ptx` takes of a GPU of `arch`, by name, or the assembler's complaint.
-    pub(crate) fn assemble(&self, ptx: &Path, arch: u32) -> Result<Vec<(String, Used)>, String> {
-        let arch = format!("--gpu-name=sm_{arch}");
+    /// What each kernel in `ptx` takes of a GPU of `arch`, in the order of their names, or the assembler's
+    /// complaint.
+    pub(crate) fn assemble(&self, ptx: &Path, arch: (u32, u32)) -> Result<Vec<(String, Used)>, String> {
+        let arch = format!("--gpu-name=sm_{}{}", arch.0, arch.1);
         let options = [&*arch, "--verbose", "--output-file=/dev/null"];
         let ran = Command::new(&self.ptxas).args(options).arg(ptx).output();
         let ran = ran.map_err(|error| error.to_string())?;
         let said = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
         if ran.status.success() { Ok(kernels_in(&said)) } else { Err(said) }
-    }
-
-    /// # Safety
-    ///
-    /// `F` is the function's signature in nvrtc.h.
-    unsafe fn function<F>(&self, name: &CStr) -> Symbol<F> {
-        // SAFETY: the caller's promise.
-        unsafe { self.nvrtc.get(name.to_bytes_with_nul()) }.expect("every NVRTC has it")
-    }
-
-    /// # Safety
-    ///
-    /// `program` is NVRTC's, and the functions are a pair of nvrtc.h that tells a text and its size.
-    unsafe fn text(&self, program: *mut c_void, size: &CStr, get: &CStr) -> String {
-        // SAFETY: the caller's promise; `text` has as many bytes as NVRTC asks for.
-        unsafe {
-            let size: Symbol<unsafe extern "C" fn(*mut c_void, *mut usize) -> c_int> = self.function(size);
-            let get: Symbol<unsafe extern "C" fn(*mut c_void, *mut c_char) -> c_int> = self.function(get);
-            let mut bytes = 0;
-            assert_eq!(size(program, &mut bytes), 0);
-            let mut text = vec![0_u8; bytes];
-            assert_eq!(get(program, text.as_mut_ptr().cast()), 0);
-            let end = text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
-            String::from_utf8_lossy(&text[..end]).into_owned()
-        }
     }
 }
 
@@ -165,6 +96,7 @@ fn kernels_in(said: &str) -> Vec<(String, Used)> {
         used.spilled +=
             before(" bytes spill stores").unwrap_or(0) + before(" bytes spill loads").unwrap_or(0);
     }
+    kernels.sort_by(|(a, _), (b, _)| a.cmp(b));
     kernels
 }
 
@@ -182,5 +114,5 @@ ptxas info    : Used 7 registers, 360 bytes cmem[0]
 ";
     let window = Used { registers: 18, shared: 1024, stack: 16, spilled: 12 };
     let fill = Used { registers: 7, ..Used::default() };
-    assert_eq!(kernels_in(said), [("window".to_owned(), window), ("fill".to_owned(), fill)]);
+    assert_eq!(kernels_in(said), [("fill".to_owned(), fill), ("window".to_owned(), window)]);
 }

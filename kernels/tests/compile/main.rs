@@ -13,42 +13,17 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use compilers::{Compilers, Used};
+use kernels::gpu::{Gpu, Source, sources};
 use rayon::prelude::*;
 
 /// Compute capabilities 7.0 to 10.0. CUDA 13 begins with 7.5.
-const ARCHITECTURES: [u32; 7] = [70, 75, 80, 86, 89, 90, 100];
-const FIRST_OF_CUDA_13: u32 = 75;
-
-/// The PTX is written for this one: any later GPU's driver compiles it.
-const OLDEST: u32 = 70;
+const ARCHITECTURES: [(u32, u32); 7] = [(7, 0), (7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (10, 0)];
 
 /// The PTX version that compute capability 7.0 came with, in CUDA 9. A driver refuses PTX of a version
 /// later than its own, and NVRTC names its own version whatever the code needs.
 const PTX_VERSION: &str = "6.0";
 
 const AGAIN: &str = "FOCI_WRITE_PTX=1 cargo test -p kernels --test compile writes it anew";
-
-struct Source {
-    name: String,
-    text: String,
-}
-
-fn sources() -> Vec<Source> {
-    let (mut sources, mut folders) = (Vec::new(), vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")]);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()) {
-            if entry.is_dir() {
-                folders.push(entry);
-            } else if entry.extension().is_some_and(|extension| extension == "cu") {
-                let name = entry.file_stem().unwrap().to_string_lossy().into_owned();
-                sources.push(Source { name, text: std::fs::read_to_string(entry).unwrap() });
-            }
-        }
-    }
-    sources
-}
-
-const OPTIONS: [&str; 2] = ["--std=c++14", "--fmad=false"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("ptx")
@@ -80,27 +55,26 @@ fn every_kernel_compiles_everywhere_does_not_spill_and_keeps_to_its_budget() {
         return;
     };
     let place = tempfile::tempdir().unwrap();
-    let sources = sources();
-    let jobs: Vec<(&Compilers, u32, &Source)> = compilers
+    assert_eq!(compilers.each_ref().map(|cuda| cuda.architectures().count()), [7, 6]);
+    let jobs: Vec<(&Compilers, (u32, u32), &Source)> = compilers
         .iter()
-        .flat_map(|cuda| ARCHITECTURES.map(|arch| (cuda, arch)))
-        .filter(|(cuda, arch)| cuda.version == 12 || *arch >= FIRST_OF_CUDA_13)
-        .flat_map(|(cuda, arch)| sources.iter().map(move |source| (cuda, arch, source)))
+        .flat_map(|cuda| cuda.architectures().map(move |arch| (cuda, arch)))
+        .flat_map(|(cuda, arch)| sources().iter().map(move |source| (cuda, arch, source)))
         .collect();
     let kernels: Vec<(String, Used)> = jobs
         .par_iter()
         .flat_map_iter(|(cuda, arch, source)| {
-            let what = format!("{}.cu by CUDA {} for sm_{arch}", source.name, cuda.version);
-            let ptx = cuda.ptx(&source.name, &source.text, *arch, &OPTIONS);
-            let ptx = ptx.unwrap_or_else(|complaint| panic!("{what}:\n{complaint}"));
-            let file = place.path().join(format!("{}.{}.{arch}.ptx", source.name, cuda.version));
+            let (version, (major, minor)) = (cuda.nvrtc.version().0, arch);
+            let what = format!("{}.cu by CUDA {version} for {major}.{minor}", source.name);
+            let ptx = cuda.nvrtc.ptx(source, *arch).unwrap_or_else(|error| panic!("{what}: {error}"));
+            let file = place.path().join(format!("{}.{version}.{major}{minor}.ptx", source.name));
             std::fs::write(&file, ptx).unwrap();
-            let kernels = cuda.assemble(&file, *arch);
-            let kernels = kernels.unwrap_or_else(|complaint| panic!("{what}:\n{complaint}"));
-            for (kernel, used) in &kernels {
+            let found = cuda.assemble(&file, *arch).unwrap_or_else(|error| panic!("{what}: {error}"));
+            for (kernel, used) in &found {
                 assert_eq!(used.spilled, 0, "{what}: bytes that {kernel} spills");
             }
-            kernels
+            assert!(found.iter().map(|(kernel, _)| &**kernel).eq(sorted(source.kernels())), "{what}");
+            found
         })
         .collect();
 
@@ -122,14 +96,13 @@ fn every_kernel_compiles_everywhere_does_not_spill_and_keeps_to_its_budget() {
 #[test]
 fn the_ptx_in_the_repository_is_that_of_the_sources() {
     let Some([cuda, _]) = compilers("the_ptx_in_the_repository_is_that_of_the_sources") else { return };
-    let sources = sources();
-    for source in &sources {
-        let ptx = cuda.ptx(&source.name, &source.text, OLDEST, &OPTIONS).unwrap();
+    for source in sources() {
+        let ptx = cuda.nvrtc.ptx(source, Gpu::OLDEST).unwrap_or_else(|error| panic!("{error}"));
         same(&folder().join(format!("{}.ptx", source.name)), &shipped(&ptx));
     }
     for file in std::fs::read_dir(folder()).unwrap().flatten().map(|entry| entry.path()) {
         let name = file.file_stem().unwrap().to_string_lossy();
-        let known = name == "budget" || sources.iter().any(|source| source.name == name);
+        let known = name == "budget" || sources().iter().any(|source| source.name == name);
         assert!(known, "{} is the PTX of no source", file.display());
     }
 }
@@ -144,16 +117,32 @@ fn the_ptx_in_the_repository_serves_every_architecture() {
     for source in sources() {
         let file = folder().join(format!("{}.ptx", source.name));
         for cuda in &compilers {
-            for arch in ARCHITECTURES.into_iter().filter(|&it| cuda.version == 12 || it >= FIRST_OF_CUDA_13) {
-                let kernels = cuda.assemble(&file, arch);
-                let kernels = kernels.unwrap_or_else(|why| panic!("{}: sm_{arch}: {why}", file.display()));
-                assert!(
-                    !kernels.is_empty() && kernels.iter().all(|(_, used)| used.spilled == 0),
-                    "sm_{arch}"
-                );
+            for arch in cuda.architectures() {
+                let found =
+                    cuda.assemble(&file, arch).unwrap_or_else(|error| panic!("{}: {error}", source.name));
+                assert_eq!(found.len(), source.kernels().count(), "{} for {arch:?}", source.name);
             }
         }
     }
+}
+
+/// A `.cu` that is not in the table would never be compiled.
+#[test]
+fn every_cuda_file_is_in_the_table() {
+    let (mut folders, mut files) = (vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()) {
+            match entry.extension() {
+                _ if entry.is_dir() => folders.push(entry),
+                Some(extension) if extension == "cu" => {
+                    files.push(entry.file_stem().unwrap().to_string_lossy().into_owned());
+                }
+                _ => {}
+            }
+        }
+    }
+    files.sort();
+    assert!(files.iter().eq(sorted(sources().iter().map(|source| source.name)).iter()), "{files:?}");
 }
 
 /// PTX without comments, of the oldest version that has what it says.
@@ -168,6 +157,12 @@ fn shipped(ptx: &str) -> String {
         }
     }
     text
+}
+
+fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = names.collect();
+    names.sort();
+    names
 }
 
 /// The file holds `found`; or gets to hold it, where that was asked for.
