@@ -47,7 +47,7 @@ const SORT_NINE: [(usize, usize); 25] = [
 ///
 /// [`Error::OutOfMemory`] if there is no room for the result.
 pub fn median(device: &Device, source: ArrayView3<'_, f32>) -> Result<Array3<f32>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     let (slices, rows, columns) = source.dim();
     let mut out = blank([slices, rows, columns])?;
     if source.is_empty() {

@@ -31,7 +31,7 @@ impl Scored {
         (0..3).map(|axis| self.high[axis] - self.low[axis]).product()
     }
 
-    fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         self.score.is_finite()
             && (0..3).all(|axis| self.low[axis] < self.high[axis])
             && self.volume().is_normal()
@@ -48,7 +48,7 @@ impl Scored {
 ///
 /// None on the CPU.
 pub fn nms(device: &Device, boxes: &[Scored], threshold: f32) -> Result<Vec<usize>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     let mut order: Vec<usize> = (0..boxes.len()).filter(|&at| boxes[at].is_sound()).collect();
     order.sort_by(|&a, &b| boxes[b].score.total_cmp(&boxes[a].score).then(a.cmp(&b)));
     if threshold < 0.0 {

@@ -35,7 +35,7 @@ pub fn peaks(
     threshold: f32,
     mask: Option<ArrayView3<'_, bool>>,
 ) -> Result<Vec<Peak>, Error> {
-    let Device::Cpu = device;
+    device.on_cpu(module_path!())?;
     assert!(mask.is_none_or(|mask| mask.dim() == volume.dim()), "the mask is of another shape");
     let shape: [usize; 3] = volume.dim().into();
     let is_candidate = |at: [usize; 3]| {

@@ -26,9 +26,8 @@ pub fn block_means<T: Voxel>(
     high: f32,
 ) -> Result<Array3<f32>, Error> {
     assert!(block.iter().all(|&n| n > 0), "a block of {block:?} voxels is none");
-    match device {
-        Device::Cpu => reference(source, block, low, high),
-    }
+    device.on_cpu(module_path!())?;
+    reference(source, block, low, high)
 }
 
 /// Row is added to row first, which vectorises; then along the row.

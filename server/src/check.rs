@@ -101,7 +101,7 @@ fn installation(lines: &mut Lines) -> Result<()> {
             Err(error) => lines.wrong(&card.name, error.to_string())?,
         }
     }
-    match kernels::device::gpus() {
+    match kernels::gpu::list() {
         Ok(gpus) if gpus.is_empty() => lines.note("gpu", "none; everything runs on the CPU")?,
         Ok(gpus) => {
             for gpu in gpus {

@@ -54,12 +54,9 @@ pub fn resample<T: Voxel>(
     let scale = (f64::from(high) - f64::from(low)) / (f64::from(high_hu) - f64::from(low_hu));
     let offset = (f64::from(low) - f64::from(low_hu) * scale) as f32;
     let (scale, least, most) = (scale as f32, low.min(high), low.max(high));
-    match device {
-        Device::Cpu => {
-            let put = Rows { inside: 0..0, outside, scale, offset, least, most };
-            reference(Level::best(), source, shape, map, put)
-        }
-    }
+    device.on_cpu(module_path!())?;
+    let put = Rows { inside: 0..0, outside, scale, offset, least, most };
+    reference(Level::best(), source, shape, map, put)
 }
 
 /// What interpolation means. The columns inside of `put` are not known yet.
