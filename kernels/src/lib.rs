@@ -26,6 +26,7 @@ pub mod median;
 pub mod morphology;
 pub mod nms;
 pub mod peaks;
+pub mod render;
 pub mod resample;
 pub mod shrink;
 pub mod tiles;
