@@ -22,5 +22,5 @@ if [ "$(cat "$rivals/installed" 2>/dev/null)" != "$wanted" ]; then
     echo "$wanted" > "$rivals/installed"
 fi
 mkdir -p "$work"
-cargo bench --quiet -p kernels --benches --no-run
+cargo bench --quiet -p kernels --bench rivals --no-run
 exec "$rivals/bin/python" kernels/peers/compare.py "$work" --rounds "${ROUNDS:-7}" "$@"

@@ -40,14 +40,20 @@ pub fn longest(points: &[[f64; 3]]) -> Option<[[f64; 3]; 2]> {
 /// `spacing_mm` is that of columns, rows and slices (i, j, k), and the ends are columns, rows and slices.
 /// Exact, and fast for large masks.
 pub fn longest_in_mask(mask: ArrayView3<'_, bool>, spacing_mm: [f64; 3]) -> Option<Span<3>> {
+    let slices: Vec<Vec<[u32; 2]>> =
+        mask.outer_iter().into_par_iter().map(|slice| corners(&row_ends(slice))).collect();
+    longest_between(slices.iter().zip(0..).map(|(corners, k)| (k, &corners[..])), spacing_mm)
+}
+
+/// The longest distance in a shape given as the [`corners`] of its slices, each with the slice's number.
+pub(crate) fn longest_between<'a>(
+    slices: impl Iterator<Item = (u32, &'a [[u32; 2]])>,
+    spacing_mm: [f64; 3],
+) -> Option<Span<3>> {
     // Both ends are corners of the convex hull, and so of the hull of their own slice.
-    let slices: Vec<Vec<[f64; 2]>> =
-        mask.outer_iter().into_par_iter().map(|slice| hull(row_ends(slice, [1.0, 1.0]))).collect();
     let points: Vec<[f64; 3]> = slices
-        .iter()
-        .enumerate()
-        .flat_map(|(k, corners)| corners.iter().map(move |&[i, j]| [i, j, k as f64]))
-        .map(|at| std::array::from_fn(|d| at[d] * spacing_mm[d]))
+        .flat_map(|(k, corners)| corners.iter().map(move |&[i, j]| [i, j, k]))
+        .map(|at| std::array::from_fn(|d| f64::from(at[d]) * spacing_mm[d]))
         .collect();
     farthest(&points).map(|[from, to]| span(from, to, spacing_mm))
 }
@@ -63,7 +69,12 @@ pub fn longest_in_mask(mask: ArrayView3<'_, bool>, spacing_mm: [f64; 3]) -> Opti
 /// Source: the longest diameter and the longest perpendicular of RECIST 1.1 (Eisenhauer et al., 2009)
 /// and of DICOM PS3.16 (G-A185 Long Axis, G-A186 Short Axis).
 pub fn axes_in_plane(mask: ArrayView2<'_, bool>, spacing_mm: [f64; 2]) -> Option<Axes> {
-    let corners = hull(row_ends(mask, spacing_mm));
+    axes_between(&corners(&row_ends(mask)), spacing_mm)
+}
+
+/// The axes of a shape in a plane given as its [`corners`].
+pub(crate) fn axes_between(corners: &[[u32; 2]], spacing_mm: [f64; 2]) -> Option<Axes> {
+    let corners = placed(corners, spacing_mm);
     let [from, to] = farthest(&corners)?;
     let long = span(from, to, spacing_mm);
     if long.length_mm == 0.0 {
@@ -73,6 +84,15 @@ pub fn axes_in_plane(mask: ArrayView2<'_, bool>, spacing_mm: [f64; 2]) -> Option
     let width = f64::max(along[0].abs() * spacing_mm[0], along[1].abs() * spacing_mm[1]);
     let [low, high] = longest_across(&corners, along, width)?;
     Some(Axes { long, short: span(low, high, spacing_mm) })
+}
+
+/// The length of the long axis alone, of a shape in a plane given as its [`corners`]; 0 if it is empty.
+pub(crate) fn long_axis_mm(corners: &[[u32; 2]], spacing_mm: [f64; 2]) -> f64 {
+    farthest(&placed(corners, spacing_mm)).map_or(0.0, |[from, to]| distance(from, to))
+}
+
+fn placed(corners: &[[u32; 2]], spacing_mm: [f64; 2]) -> Vec<[f64; 2]> {
+    corners.iter().map(|at| std::array::from_fn(|d| f64::from(at[d]) * spacing_mm[d])).collect()
 }
 
 /// `from` and `to` in mm as indices and how far apart they are.
@@ -127,42 +147,52 @@ fn farthest<const D: usize>(points: &[[f64; D]]) -> Option<[[f64; D]; 2]> {
     Some(best.0)
 }
 
-/// The centres (mm) of the first and the last pixel of each row of the mask.
-fn row_ends(mask: ArrayView2<'_, bool>, spacing_mm: [f64; 2]) -> Vec<[f64; 2]> {
+/// A row of a shape in a plane: its number, and the columns of the first and the last pixel in it.
+pub(crate) type RowEnds = (u32, [u32; 2]);
+
+fn row_ends(mask: ArrayView2<'_, bool>) -> Vec<RowEnds> {
     let mut ends = Vec::new();
     for (j, row) in mask.outer_iter().enumerate() {
         if let Some(first) = row.iter().position(|&is_in| is_in) {
             let last = row.iter().rposition(|&is_in| is_in).unwrap_or(first);
-            for i in [first, last] {
-                ends.push([i as f64 * spacing_mm[0], j as f64 * spacing_mm[1]]);
-            }
+            ends.push((j as u32, [first as u32, last as u32]));
         }
     }
     ends
 }
 
-/// The corners of the convex hull in order around it (Andrew's monotone chain).
-fn hull(mut points: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
-    points.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
-    points.dedup();
-    if points.len() < 3 {
-        return points;
-    }
-    let turn =
-        |a: [f64; 2], b: [f64; 2], c: [f64; 2]| (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
-    let chain = |points: &mut dyn Iterator<Item = [f64; 2]>| {
-        let mut chain: Vec<[f64; 2]> = Vec::new();
-        for point in points {
-            while chain.len() > 1 && turn(chain[chain.len() - 2], chain[chain.len() - 1], point) <= 0.0 {
-                chain.pop();
-            }
-            chain.push(point);
-        }
-        chain.pop();
-        chain
+/// The corners (column, row) of the convex hull of a shape's pixels, in order around it, from the lowest
+/// column on. `rows` are in order.
+pub(crate) fn corners(rows: &[RowEnds]) -> Vec<[u32; 2]> {
+    // Andrew's monotone chain, along the rows: they come sorted.
+    let turn = |a: [u32; 2], b: [u32; 2], c: [u32; 2]| {
+        let step = |from: u32, to: u32| i64::from(to) - i64::from(from);
+        step(a[0], b[0]) * step(a[1], c[1]) - step(a[1], b[1]) * step(a[0], c[0])
     };
-    let mut corners = chain(&mut points.iter().copied());
-    corners.extend(chain(&mut points.iter().rev().copied()));
+    let chain = |corners: &mut Vec<[u32; 2]>, points: &mut dyn Iterator<Item = [u32; 2]>| {
+        let first = corners.len();
+        for point in points {
+            while corners.len() > first + 1
+                && turn(corners[corners.len() - 2], corners[corners.len() - 1], point) <= 0
+            {
+                corners.pop();
+            }
+            if corners.last() != Some(&point) {
+                corners.push(point);
+            }
+        }
+        corners.pop();
+    };
+    let ends = || rows.iter().flat_map(|&(j, [first, last])| [[first, j], [last, j]]);
+    let mut corners = Vec::with_capacity(16);
+    chain(&mut corners, &mut ends());
+    chain(&mut corners, &mut ends().rev());
+    if corners.is_empty() {
+        // A lone pixel is the end of both chains.
+        corners.extend(ends().next());
+    }
+    let lowest = (0..corners.len()).min_by_key(|&at| corners[at]).unwrap_or(0);
+    corners.rotate_left(lowest);
     corners
 }
 

@@ -31,7 +31,7 @@ impl Scored {
         (0..3).map(|axis| self.high[axis] - self.low[axis]).product()
     }
 
-    fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         self.score.is_finite()
             && (0..3).all(|axis| self.low[axis] < self.high[axis])
             && self.volume().is_normal()
