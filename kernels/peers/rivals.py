@@ -8,7 +8,6 @@ FOLDER/CASE.npy. compare.py asks it.
 """
 
 import gc
-import json
 import pathlib
 import resource
 import sys
@@ -23,10 +22,10 @@ LOW, HIGH = np.float32(-1000), np.float32(400)
 CASES = {}
 
 
-def rival(case, name):
+def rival(case, name, cases=CASES):
     """Registers a function from the folder to (what is timed, how it compares with Foci's result)."""
     def register(make):
-        CASES.setdefault(case, {})[name] = make
+        cases.setdefault(case, {})[name] = make
         return make
     return register
 
@@ -372,28 +371,30 @@ def _(folder):
     return run, differ("HU")
 
 
-def main():
+def timed(run):
+    """What `run` finds, milliseconds by the clock, and of all threads' work."""
+    worked = resource.getrusage(resource.RUSAGE_SELF)
+    start = time.perf_counter()
+    found = run()
+    ms = 1e3 * (time.perf_counter() - start)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return found, ms, 1e3 * (after.ru_utime - worked.ru_utime + after.ru_stime - worked.ru_stime)
+
+
+def obey(cases, timed):
     folder, case, name = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    run, compare = CASES[case][name](folder)
+    run, compare = cases[case][name](folder)
     print("ready", flush=True)
     found = None
     for line in sys.stdin:
         if line.strip() == "run":
             found = None
             gc.collect()
-            worked = resource.getrusage(resource.RUSAGE_SELF)
-            start = time.perf_counter()
-            found = run()
-            ms = 1e3 * (time.perf_counter() - start)
-            after = resource.getrusage(resource.RUSAGE_SELF)
-            worked_ms = 1e3 * (after.ru_utime - worked.ru_utime + after.ru_stime - worked.ru_stime)
-            print(ms, worked_ms, flush=True)
+            found, *times = timed(run)
+            print(*times, flush=True)
         else:
             print(compare(found, load(folder, case)), flush=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--list"]:
-        print(json.dumps({case: list(rivals) for case, rivals in CASES.items()}))
-    else:
-        main()
+    obey(CASES, timed)

@@ -2,9 +2,10 @@
 # Foci's kernels beside cv2, torch, SimpleITK, cc3d, numpy, scipy and MONAI, in turn, on the same voxels, two
 # threads each: prints a table for docs/BENCHMARKS.md, and how far the results differ.
 #
-#   kernels/peers/run.sh [CASE...]
+#   kernels/peers/run.sh [--gpu] [CASE...]
 #
-# Without CASE all of kernels/benches/rivals. ROUNDS (default 7) is how often each side runs. RIVALS is the folder
+# Without CASE all of kernels/benches/rivals; with --gpu those of kernels/benches/gpu beside torch, CuPy and MONAI on
+# an NVIDIA GPU. ROUNDS (default 7) is how often each side runs. RIVALS is the folder
 # of the Python environment (default ~/.cache/foci-rivals; 6 GB, since torch brings CUDA's libraries), WORK that of
 # the voxels and results (default target/rivals; 2 GB).
 set -eu

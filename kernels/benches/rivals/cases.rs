@@ -5,10 +5,12 @@ use std::path::Path;
 
 use kernels::blend::{Blend, starts};
 use kernels::components::{Components, components};
+use kernels::measure::measure;
 use kernels::nms::{Scored, nms};
 use kernels::resample::{Intensity, resample};
-use kernels::{Device, Error, IndexMap, Neighbours, diameter};
-use ndarray::{Array2, Array3, s};
+use kernels::tiles::gather;
+use kernels::{Device, Error, IndexMap, Neighbours, spline};
+use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 
 use crate::input::{self, Input, SPACING_MM};
@@ -94,6 +96,10 @@ pub(crate) fn all(input: &Input) -> Vec<Case<'_>> {
             }
             resample(CPU, ct.view(), to, &map, WINDOW).map(Found::Volume)
         }),
+        case("cubic", 2 * voxels + 4 * millimetres, move || {
+            let values = Intensity::unchanged(0.0);
+            spline::resample(CPU, ct.view(), MILLIMETRE, &millimetre, values).map(Found::Volume)
+        }),
         case("window", 6 * voxels, move || {
             let same = fitting(shape, shape);
             resample(CPU, ct.view(), shape, &same, WINDOW).map(Found::Volume)
@@ -107,21 +113,21 @@ pub(crate) fn all(input: &Input) -> Vec<Case<'_>> {
         case("labels-busy-volume", 5 * voxels, move || {
             components(CPU, busy.view(), Neighbours::TwentySix)?.labels().map(Found::Labels)
         }),
-        case("measure", voxels, move || measure(lesions, ct).map(Found::Table)),
+        case("measure", voxels, move || measured(lesions, ct).map(Found::Table)),
         case("nms", 28 * boxes.nrows(), move || {
             let kept = nms(CPU, &scored, 0.22)?;
             Ok(Found::Table(Array2::from_shape_fn((kept.len(), 1), |(at, _)| kept[at] as f64)))
         }),
-        case("blend", 2 * 4 * scene.len(), move || {
+        case("blend", 8 * (scene.len() + 27 * 96 * 96 * 96), move || {
+            let along = starts(192, 96, 0.5);
+            let starts: Vec<[usize; 3]> =
+                (0..27).map(|at| [at / 9, at / 3 % 3, at % 3].map(|n| along[n])).collect();
+            let signed: Vec<[isize; 3]> = starts.iter().map(|at| at.map(|n| n as isize)).collect();
+            let tiles = gather(CPU, scene.view(), &signed, [96; 3], 0.0)?;
             let mut blend = Blend::new(CPU, [192; 3])?;
-            for k in starts(192, 96, 0.5) {
-                for j in starts(192, 96, 0.5) {
-                    for i in starts(192, 96, 0.5) {
-                        // The network gives back what it is given.
-                        let tile = scene.slice(ndarray::s![k..k + 96, j..j + 96, i..i + 96]);
-                        blend.add(tile.view(), [k, j, i])?;
-                    }
-                }
+            // The network gives back what it is given.
+            for (tile, at) in tiles.index_axis(Axis(1), 0).outer_iter().zip(&starts) {
+                blend.add(tile, *at)?;
             }
             blend.finish().map(Found::Volume)
         }),
@@ -137,8 +143,11 @@ fn body(ct: &Array3<i16>) -> ([usize; 3], [usize; 3]) {
         .map(|(k, slice)| {
             let mut found = none;
             for (j, row) in slice.chunks(columns).enumerate() {
-                let Some(first) = row.iter().position(|&hu| hu > -500) else { continue };
-                let last = row.iter().rposition(|&hu| hu > -500).expect("there is a first");
+                let inside = |part: &&[i16]| part.iter().fold(false, |any, &hu| any | (hu > -500));
+                let Some(first) = row.chunks(64).position(|part| inside(&part)) else { continue };
+                let last = row.chunks(64).rposition(|part| inside(&part)).expect("there is a first");
+                let first = (64 * first..).find(|&i| row[i] > -500).expect("in that part");
+                let last = (0..columns.min(64 * last + 64)).rfind(|&i| row[i] > -500).expect("in that part");
                 found = wider(found, ([k, j, first], [k + 1, j + 1, last + 1]));
             }
             found
@@ -153,20 +162,10 @@ fn wider(a: Corners, b: Corners) -> Corners {
     ([0, 1, 2].map(|axis| a.0[axis].min(b.0[axis])), [0, 1, 2].map(|axis| a.1[axis].max(b.1[axis])))
 }
 
-/// For each lesion its volume in mm^3, mean HU, and longest diameter in mm.
-fn measure(lesions: &Array3<bool>, ct: &Array3<i16>) -> Result<Array2<f64>, Error> {
+/// For each lesion its volume in mm^3, mean HU, and longest diameter in mm; and all else that is measured.
+fn measured(lesions: &Array3<bool>, ct: &Array3<i16>) -> Result<Array2<f64>, Error> {
     let found = components(CPU, lesions.view(), Neighbours::TwentySix)?;
-    let mut table = Array2::zeros((found.list().len(), 3));
-    for (lesion, mut row) in found.list().iter().zip(table.outer_iter_mut()) {
-        let ([k, j, i], end) = (lesion.start, lesion.end);
-        let part = s![k..end[0], j..end[1], i..end[2]];
-        let mask = lesions.slice(part);
-        let sum: i64 =
-            mask.iter().zip(ct.slice(part)).filter(|(is_in, _)| **is_in).map(|(_, &hu)| i64::from(hu)).sum();
-        let longest = diameter::longest_in_mask(mask, SPACING_MM).expect("a lesion has voxels");
-        row[0] = lesion.voxels as f64 * SPACING_MM.iter().product::<f64>();
-        row[1] = sum as f64 / lesion.voxels as f64;
-        row[2] = longest.length_mm;
-    }
-    Ok(table)
+    let measures = measure(CPU, &found, ct.view(), SPACING_MM, |_| true)?;
+    let rows = measures.iter().map(|it| [it.volume_mm3, it.values.mean, it.diameter.length_mm]);
+    Ok(Array2::from(rows.collect::<Vec<_>>()))
 }

@@ -60,7 +60,7 @@ fn serve(cases: &mut [Case<'_>], folder: &Path) {
     for case in &*cases {
         answer(format!("case {} {}", case.name, case.bytes));
     }
-    answer(format!("ready {}", rayon::current_num_threads()));
+    answer(format!("ready {} threads", rayon::current_num_threads()));
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("the partner writes text");
         let (what, name) = line.split_once(' ').expect("a word and a case");
