@@ -28,6 +28,7 @@ mod fetch;
 mod font;
 mod network;
 mod onnx;
+pub mod plan;
 mod runtime;
 mod tiles;
 mod unet;
