@@ -7,7 +7,7 @@
 use ndarray::{Array2, ArrayView3};
 use rayon::prelude::*;
 
-use crate::grid::{self, Samples};
+use crate::grid::{self, Axis};
 use crate::simd::{Level, at_each_level};
 use crate::{Device, Error, IndexMap, Voxel, blank};
 
@@ -101,7 +101,7 @@ fn reference<T: Voxel, O: Voxel>(
             // In the order n, y, x.
             let counts = [samples, rows, columns];
             let along: [Samples; 3] =
-                std::array::from_fn(|a| lines[a].samples(counts[a], source_shape[lines[a].source_axis]));
+                std::array::from_fn(|a| lines[a].linear(counts[a], source_shape[lines[a].source_axis]).into());
             let axes = lines.map(|line| line.source_axis);
             let aligned = Aligned { level, voxels, shape: source_shape, along: &along, axes, through };
             pixels.for_each_init(Scratch::default, |scratch, (y, row)| {
@@ -122,6 +122,20 @@ fn reference<T: Voxel, O: Voxel>(
         }
     }
     Ok(out.index_axis_move(ndarray::Axis(0), 0))
+}
+
+/// Places along one axis of the source: voxel `at` and the one after it, which has the weight.
+struct Samples {
+    inside: std::ops::Range<usize>,
+    at: Vec<usize>,
+    weight: Vec<f32>,
+}
+
+impl From<Axis> for Samples {
+    fn from(axis: Axis) -> Self {
+        let weight = axis.weights.iter().skip(1).step_by(2).copied().collect();
+        Self { inside: axis.inside, at: axis.first, weight }
+    }
 }
 
 /// What the samples on a straight line become; `None` if none is inside.
@@ -308,7 +322,7 @@ fn sampled<J: Fn(f32, f32) -> f32 + Copy>(
     join: J,
 ) {
     let first = across.at.iter().copied().min().unwrap_or(0);
-    if across.consecutive {
+    if across.at.windows(2).all(|pair| pair[1] == pair[0] + 1) {
         between(level, found, &blended[across.at[0] - first..], &across.weight, join);
     } else {
         for ((found, &at), &weight) in found.iter_mut().zip(&across.at).zip(&across.weight) {
