@@ -107,8 +107,8 @@ const outlines = () =>
       // The report of words refers to images; what has no points is no outline.
       .filter((one) => one.points.length > 0);
   });
-// What the viewer holds of each segment, and the images' values below it. OHIF's own statistics come from a
-// worker that now and then never answers, so its voxels are counted here.
+// What the viewer holds of each segment, and the images' values below it. OHIF's own statistics never came
+// in one run, so the voxels are counted here.
 const segments = () =>
   page.evaluate(async () => {
     const { cache, imageLoader } = window.cornerstone;

@@ -1,184 +1,390 @@
 //! A mask of one bit per voxel: 64 voxels of a row in one word.
+//!
+//! An eighth of the memory of an array of `bool`, and 64 voxels at a time. What masks grow, shrink and
+//! fill by is in [`crate::morphology`].
 
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
-use crate::{Error, Neighbours, blank};
+use crate::simd::{Level, at_each_level};
+use crate::{Device, Error, Voxel, blank};
 
-#[derive(Clone)]
-pub(crate) struct Bits {
-    shape: [usize; 3],
+/// A mask of one bit per voxel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bits {
+    pub(crate) shape: [usize; 3],
     /// Words per row; bits beyond the last column are 0.
-    stride: usize,
-    words: Vec<u64>,
+    pub(crate) stride: usize,
+    pub(crate) words: Vec<u64>,
 }
 
+/// At least so many rows make a task of their own: fewer are not worth handing out.
+const ROWS: usize = 64;
+
 impl Bits {
-    pub(crate) fn pack(mask: ArrayView3<'_, bool>) -> Self {
-        let shape: [usize; 3] = mask.dim().into();
+    /// A mask of `shape` (`[k, j, i]`) with no voxel in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room for it.
+    pub fn none(shape: [usize; 3]) -> Result<Self, Error> {
         let stride = shape[2].div_ceil(64);
-        let mut words = vec![0_u64; shape[0] * shape[1] * stride];
-        let mask = mask.as_standard_layout();
-        let voxels = mask.as_slice().expect("just made standard");
+        let words = [shape[0], shape[1], stride].iter().try_fold(1_usize, |all, &n| all.checked_mul(n));
+        let words = words.ok_or(Error::OutOfMemory { voxels: usize::MAX })?;
+        let room = Vec::<u64>::new().try_reserve_exact(words);
+        room.map_err(|_| Error::OutOfMemory { voxels: words.saturating_mul(64) })?;
+        Ok(Self { shape, stride, words: vec![0; words] })
+    }
+
+    /// The same mask as `mask`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room for it.
+    pub fn of(mask: ArrayView3<'_, bool>) -> Result<Self, Error> {
+        Self::wherever(mask, |is_in| is_in)
+    }
+
+    /// The voxels of `volume` from `low` to `high`, both included; those that are not a number are not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room for the result.
+    pub fn within<T: Voxel + PartialOrd>(
+        device: &Device,
+        volume: ArrayView3<'_, T>,
+        low: T,
+        high: T,
+    ) -> Result<Self, Error> {
+        device.on_cpu(module_path!())?;
+        Self::wherever(volume, |value| value >= low && value <= high)
+    }
+
+    /// The voxels of `volume` above `threshold`; those that are not a number are not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room for the result.
+    pub fn above<T: Voxel + PartialOrd>(
+        device: &Device,
+        volume: ArrayView3<'_, T>,
+        threshold: T,
+    ) -> Result<Self, Error> {
+        device.on_cpu(module_path!())?;
+        Self::wherever(volume, |value| value > threshold)
+    }
+
+    /// The voxels of `volume` that `is_in` says.
+    pub(crate) fn wherever<T: Voxel>(
+        volume: ArrayView3<'_, T>,
+        is_in: impl Fn(T) -> bool + Sync + Copy,
+    ) -> Result<Self, Error> {
+        let mut bits = Self::none(volume.dim().into())?;
+        let level = Level::best();
+        bits.fill_rows(volume, |row, words| pack_where(level, row, words, is_in));
+        Ok(bits)
+    }
+
+    /// Calls `pack` with each row of `volume`, which has the same shape, and its words.
+    fn fill_rows<T: Voxel>(&mut self, volume: ArrayView3<'_, T>, pack: impl Fn(&[T], &mut [u64]) + Sync) {
+        let volume = volume.as_standard_layout();
+        let voxels = volume.as_slice().expect("just made standard");
         if !voxels.is_empty() {
-            words.par_chunks_mut(stride).zip(voxels.par_chunks(shape[2])).with_min_len(64).for_each(
-                |(to, row)| {
-                    pack_row(row, to);
-                },
-            );
-        }
-        Self { shape, stride, words }
-    }
-
-    /// The voxels that are not in it.
-    pub(crate) fn inverted(mut self) -> Self {
-        let last = self.last_word();
-        self.words.iter_mut().for_each(|word| *word = !*word);
-        self.words.iter_mut().skip(self.stride - 1).step_by(self.stride).for_each(|word| *word &= last);
-        self
-    }
-
-    /// The bits of a row's last word that are voxels.
-    fn last_word(&self) -> u64 {
-        if self.shape[2].is_multiple_of(64) { u64::MAX } else { (1 << (self.shape[2] % 64)) - 1 }
-    }
-
-    /// All voxels that one of the set reaches; `reach` holds steps in slices and rows, and how far along
-    /// the row is reached from there.
-    pub(crate) fn reached(&self, reach: &[(isize, isize, usize)]) -> Self {
-        let [slices, rows, _] = self.shape;
-        let mut found = Self { words: vec![0; self.words.len()], ..*self };
-        if self.words.is_empty() {
-            return found;
-        }
-        let size = rows * self.stride;
-        let farthest = reach.iter().map(|step| step.2).max().unwrap_or(0);
-        let mut wide = self.clone();
-        for distance in 0..=farthest {
-            if distance > 0 {
-                wide.words.par_chunks_mut(self.stride).with_min_len(64).for_each(widen);
-            }
-            let steps: Vec<_> = reach.iter().filter(|step| step.2 == distance).collect();
-            if steps.is_empty() {
-                continue;
-            }
-            found.words.par_chunks_mut(size).enumerate().for_each(|(k, to)| {
-                for &&(dk, dj, _) in &steps {
-                    let Some(from) = k.checked_add_signed(dk).filter(|&k| k < slices) else { continue };
-                    let from = &wide.words[from * size..][..size];
-                    // Rows that have a partner `dj` rows on: one stretch of memory.
-                    let shift = dj.unsigned_abs().min(rows) * self.stride;
-                    let (to, from) = if dj >= 0 {
-                        (&mut to[..size - shift], &from[shift..])
-                    } else {
-                        (&mut to[shift..], &from[..size - shift])
-                    };
-                    to.iter_mut().zip(from).for_each(|(to, &from)| *to |= from);
+            let rows = self.words.par_chunks_mut(self.stride * ROWS);
+            rows.zip(voxels.par_chunks(self.shape[2] * ROWS)).for_each(|(words, voxels)| {
+                for (words, row) in words.chunks_mut(self.stride).zip(voxels.chunks(self.shape[2])) {
+                    pack(row, words);
                 }
             });
         }
-        let last = self.last_word();
-        found.words.iter_mut().skip(self.stride - 1).step_by(self.stride).for_each(|word| *word &= last);
-        found
     }
 
-    pub(crate) fn unpack(&self) -> Result<Array3<bool>, Error> {
+    /// The same mask as an array.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room for the result.
+    pub fn to_mask(&self) -> Result<Array3<bool>, Error> {
         let mut mask = blank(self.shape)?;
         if !mask.is_empty() {
-            let slices = self.words.par_chunks(self.shape[1] * self.stride);
-            mask.outer_iter_mut().into_par_iter().zip(slices).for_each(|(mut slice, from)| {
-                for (mut row, from) in slice.outer_iter_mut().zip(from.chunks(self.stride)) {
-                    for (at, to) in row.iter_mut().enumerate() {
-                        *to = from[at / 64] >> (at % 64) & 1 == 1;
-                    }
+            let voxels = mask.as_slice_mut().expect("made in standard layout");
+            let rows = self.words.par_chunks(self.stride * ROWS);
+            rows.zip(voxels.par_chunks_mut(self.shape[2] * ROWS)).for_each(|(words, voxels)| {
+                for (words, row) in words.chunks(self.stride).zip(voxels.chunks_mut(self.shape[2])) {
+                    unpack_row(words, row);
                 }
             });
         }
         Ok(mask)
     }
 
-    /// Each voxel joined with its neighbours, which outside of the volume are 0: `|` dilates, `&` erodes.
-    pub(crate) fn joined(&self, neighbours: Neighbours, join: impl Fn(u64, u64) -> u64 + Sync) -> Self {
-        let [slices, rows, _] = self.shape;
-        let stride = self.stride;
-        if self.words.is_empty() {
-            return self.clone();
-        }
-        let size = rows * stride;
-        let nothing = vec![0_u64; size];
-        // In each slice the row alone, with left and right, then the cross of 5 and the square of 9.
-        let plane = |at: isize, to: &mut [u64], square: bool| {
-            let from = usize::try_from(at).ok().filter(|&k| k < slices);
-            let from = from.map_or(&nothing[..], |k| &self.words[k * size..][..size]);
-            let mut wide = vec![0_u64; size];
-            for (to, row) in wide.chunks_mut(stride).zip(from.chunks(stride)) {
-                for at in 0..stride {
-                    let left = row[at] << 1 | if at > 0 { row[at - 1] >> 63 } else { 0 };
-                    let right = row[at] >> 1 | row.get(at + 1).map_or(0, |next| next << 63);
-                    to[at] = join(row[at], join(left, right));
-                }
-            }
-            let beside = if square { &wide[..] } else { from };
-            for row in 0..rows {
-                for at in 0..stride {
-                    let above = if row > 0 { beside[(row - 1) * stride + at] } else { 0 };
-                    let below = beside.get((row + 1) * stride + at).copied().unwrap_or(0);
-                    let found = join(wide[row * stride + at], join(above, below));
-                    to[row * stride + at] = join(to[row * stride + at], found);
-                }
-            }
-        };
+    /// Slices, rows and columns.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// The words of all rows, one row after the other; the first voxel of a row is the lowest bit of its
+    /// first word, and bits beyond the last column are 0.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// How many voxels are in the mask.
+    pub fn count(&self) -> usize {
+        self.words
+            .par_chunks(4096)
+            .map(|words| words.iter().map(|w| w.count_ones() as usize).sum::<usize>())
+            .sum()
+    }
+
+    /// Whether the voxel at `[k, j, i]` is in the mask; voxels beyond its shape are not.
+    pub fn contains(&self, at: [usize; 3]) -> bool {
+        (0..3).all(|axis| at[axis] < self.shape[axis])
+            && self.words[(at[0] * self.shape[1] + at[1]) * self.stride + at[2] / 64] >> (at[2] % 64) & 1 == 1
+    }
+
+    /// Adds the voxels of `other`, which has the same shape.
+    ///
+    /// # Panics
+    ///
+    /// If it has another: the caller's mistake.
+    pub fn add(&mut self, other: &Self) {
+        self.combine(other, |to, from| *to |= from);
+    }
+
+    /// Keeps the voxels that are in `other` too, which has the same shape.
+    ///
+    /// # Panics
+    ///
+    /// If it has another: the caller's mistake.
+    pub fn keep(&mut self, other: &Self) {
+        self.combine(other, |to, from| *to &= from);
+    }
+
+    fn combine(&mut self, other: &Self, join: impl Fn(&mut u64, u64) + Sync) {
+        assert_eq!(self.shape, other.shape, "masks of the same shape");
+        let words = self.words.par_chunks_mut(4096).zip(other.words.par_chunks(4096));
+        words.for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, &from)| join(to, from)));
+    }
+
+    /// The voxels that are not in it.
+    #[must_use]
+    pub fn inverted(mut self) -> Self {
         let last = self.last_word();
-        let mut words = vec![0_u64; self.words.len()];
-        words.par_chunks_mut(size).enumerate().for_each(|(k, to)| {
-            let k = k as isize;
-            // Joining a slice's own voxels changes nothing, so they are a start for `|` and for `&`.
-            to.copy_from_slice(&self.words[k as usize * size..][..size]);
-            plane(k, to, neighbours != Neighbours::Six);
-            for beside in [k - 1, k + 1] {
-                match neighbours {
-                    Neighbours::Six => {
-                        let inside = usize::try_from(beside).ok().filter(|&k| k < slices);
-                        let from = inside.map_or(&nothing[..], |k| &self.words[k * size..][..size]);
-                        to.iter_mut().zip(from).for_each(|(to, &from)| *to = join(*to, from));
-                    }
-                    Neighbours::Eighteen => plane(beside, to, false),
-                    Neighbours::TwentySix => plane(beside, to, true),
-                }
-            }
-            to.iter_mut().skip(stride - 1).step_by(stride).for_each(|word| *word &= last);
+        self.words.par_chunks_mut((self.stride * ROWS).max(1)).for_each(|rows| {
+            rows.iter_mut().for_each(|word| *word = !*word);
+            trim(rows, self.stride, last);
         });
-        Self { words, ..*self }
+        self
+    }
+
+    /// The bits of a row's last word that are voxels.
+    pub(crate) fn last_word(&self) -> u64 {
+        if self.shape[2].is_multiple_of(64) { u64::MAX } else { (1 << (self.shape[2] % 64)) - 1 }
+    }
+
+    /// The first index of the mask's voxels on each axis, and the one after the last; `None` if it is empty.
+    pub fn bounds(&self) -> Option<[[usize; 3]; 2]> {
+        let size = self.shape[1] * self.stride;
+        if size == 0 {
+            return None;
+        }
+        let slices = self.words.par_chunks(size).enumerate().filter_map(|(k, slice)| {
+            let first = slice.iter().position(|&word| word != 0)? / self.stride;
+            let last = slice.iter().rposition(|&word| word != 0)? / self.stride;
+            let columns = (0..self.stride).filter_map(|at| {
+                let any = slice.iter().skip(at).step_by(self.stride).fold(0, |any, word| any | word);
+                let (low, high) = (any.trailing_zeros() as usize, 64 - any.leading_zeros() as usize);
+                (any != 0).then_some((64 * at + low, 64 * at + high))
+            });
+            let (low, high) = columns.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+            Some([[k, first, low], [k + 1, last + 1, high]])
+        });
+        slices.reduce_with(|a, b| {
+            [
+                std::array::from_fn(|axis| a[0][axis].min(b[0][axis])),
+                std::array::from_fn(|axis| a[1][axis].max(b[1][axis])),
+            ]
+        })
+    }
+
+    /// Whether any voxel from `low` up to, but not including, `high` is in the mask; voxels beyond its shape
+    /// are not.
+    pub fn any_within(&self, low: [usize; 3], high: [usize; 3]) -> bool {
+        let high: [usize; 3] = std::array::from_fn(|axis| high[axis].min(self.shape[axis]));
+        if (0..3).any(|axis| low[axis] >= high[axis]) {
+            return false;
+        }
+        let (first, last) = (low[2] / 64, (high[2] - 1) / 64);
+        let from = u64::MAX << (low[2] % 64);
+        let until = u64::MAX >> (63 - (high[2] - 1) % 64);
+        (low[0]..high[0]).any(|k| {
+            (low[1]..high[1]).any(|j| {
+                let row = &self.words[(k * self.shape[1] + j) * self.stride..][first..=last];
+                row.iter().enumerate().any(|(at, word)| {
+                    let from = if at == 0 { from } else { u64::MAX };
+                    let until = if first + at == last { until } else { u64::MAX };
+                    word & from & until != 0
+                })
+            })
+        })
     }
 }
 
-/// Adds the voxels to the left and to the right of those of a row.
-fn widen(row: &mut [u64]) {
-    let mut before = 0;
-    for at in 0..row.len() {
-        let (here, after) = (row[at], row.get(at + 1).copied().unwrap_or(0));
-        row[at] = here | here << 1 | before >> 63 | here >> 1 | after << 63;
-        before = here;
+/// Clears the bits beyond the last column.
+pub(crate) fn trim(rows: &mut [u64], stride: usize, last: u64) {
+    if last != u64::MAX {
+        rows.iter_mut().skip(stride - 1).step_by(stride).for_each(|word| *word &= last);
     }
 }
 
 /// One bit per voxel of a row, the first one lowest.
 pub(crate) fn pack_row(row: &[bool], words: &mut [u64]) {
-    for (word, voxels) in words.iter_mut().zip(row.chunks(64)) {
-        let (eights, rest) = voxels.as_chunks::<8>();
-        // Most words are all in or all out, which is quicker to see.
-        *word = if !voxels.iter().fold(false, |any, &is_in| any | is_in) {
-            0
-        } else {
-            let packed = eights.iter().enumerate().fold(0, |packed, (at, &eight)| {
-                // Eight bytes of 0 or 1 times this constant have their bits in order in the top byte.
-                let bytes = u64::from_le_bytes(eight.map(u8::from));
-                packed | (bytes.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * at)
-            });
-            let first = 8 * eights.len();
-            rest.iter()
-                .enumerate()
-                .fold(packed, |packed, (at, &is_in)| packed | u64::from(is_in) << (first + at))
-        };
+    pack_where(Level::best(), row, words, |is_in| is_in);
+}
+
+at_each_level! {
+    /// One bit per voxel of a row that `is_in` says is wanted, the first one lowest.
+    pub(crate) fn pack_where[T: Copy, F: Fn(T) -> bool](row: &[T], words: &mut [u64], is_in: F) {
+        let (whole, rest) = row.as_chunks::<64>();
+        for (word, voxels) in words.iter_mut().zip(whole) {
+            *word = bits_of(&voxels.map(|value| u8::from(is_in(value))));
+        }
+        if !rest.is_empty() {
+            let mut bytes = [0; 64];
+            bytes.iter_mut().zip(rest).for_each(|(byte, &value)| *byte = u8::from(is_in(value)));
+            words[whole.len()] = bits_of(&bytes);
+        }
+    }
+}
+
+/// The bytes, 0 or 1 each, as bits.
+#[inline(always)]
+fn bits_of(bytes: &[u8; 64]) -> u64 {
+    let (eights, _) = bytes.as_chunks::<8>();
+    eights.iter().enumerate().fold(0, |packed, (at, &eight)| {
+        // Eight bytes of 0 or 1 times this constant have their bits in order in the top byte.
+        packed | (u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * at)
+    })
+}
+
+/// Eight voxels for each byte of bits.
+static UNPACKED: [[bool; 8]; 256] = {
+    let mut table = [[false; 8]; 256];
+    let mut at = 0;
+    while at < 256 * 8 {
+        table[at / 8][at % 8] = (at / 8) >> (at % 8) & 1 == 1;
+        at += 1;
+    }
+    table
+};
+
+/// The opposite of [`pack_row`].
+pub(crate) fn unpack_row(words: &[u64], row: &mut [bool]) {
+    for (word, voxels) in words.iter().zip(row.chunks_mut(64)) {
+        let (eights, rest) = voxels.as_chunks_mut::<8>();
+        let bytes = word.to_le_bytes();
+        for (eight, &byte) in eights.iter_mut().zip(&bytes) {
+            *eight = UNPACKED[byte as usize];
+        }
+        if !rest.is_empty() {
+            let last = UNPACKED[bytes[eights.len()] as usize];
+            rest.iter_mut().zip(last).for_each(|(voxel, is_in)| *voxel = is_in);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPES: [[usize; 3]; 8] =
+        [[7, 33, 65], [3, 5, 64], [2, 3, 1], [1, 1, 200], [4, 1, 63], [0, 3, 3], [3, 0, 3], [3, 3, 0]];
+
+    fn noise(shape: [usize; 3]) -> Array3<i16> {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        Array3::from_shape_simple_fn(shape, || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 48) as i16
+        })
+    }
+
+    #[test]
+    fn packed_and_unpacked_is_the_same_mask() {
+        for shape in SHAPES {
+            let mask = noise(shape).mapv(|value| value % 3 == 0);
+            let bits = Bits::of(mask.view()).unwrap();
+            assert_eq!(bits.to_mask().unwrap(), mask, "{shape:?}");
+            assert_eq!(bits.count(), mask.iter().filter(|&&is_in| is_in).count());
+            assert!(mask.indexed_iter().all(|((k, j, i), &is_in)| bits.contains([k, j, i]) == is_in));
+            assert_eq!(bits.clone().inverted().to_mask().unwrap(), mask.mapv(|is_in| !is_in));
+            assert_eq!(bits.clone().inverted().inverted(), bits, "no bit beyond the last column");
+        }
+        let turned = noise([9, 5, 70]).mapv(|value| value > 0);
+        let turned = turned.view().reversed_axes();
+        assert_eq!(Bits::of(turned).unwrap().to_mask().unwrap(), turned);
+    }
+
+    #[test]
+    fn a_threshold_is_the_same_as_voxel_by_voxel() {
+        for shape in SHAPES {
+            let volume = noise(shape);
+            let found = Bits::within(&Device::Cpu, volume.view(), -300, 9000).unwrap();
+            assert_eq!(found.to_mask().unwrap(), volume.mapv(|v| (-300..=9000).contains(&v)));
+            let found = Bits::above(&Device::Cpu, volume.view(), 17).unwrap();
+            assert_eq!(found.to_mask().unwrap(), volume.mapv(|v| v > 17));
+        }
+        let odd = Array3::from_shape_vec((1, 1, 4), vec![f32::NAN, 0.5, 0.6, f32::INFINITY]).unwrap();
+        assert_eq!(Bits::above(&Device::Cpu, odd.view(), 0.5).unwrap().words(), [0b1100]);
+        assert_eq!(Bits::within(&Device::Cpu, odd.view(), 0.5, 0.6).unwrap().words(), [0b0110]);
+    }
+
+    #[test]
+    fn every_level_packs_the_same_bits() {
+        let row: Vec<f32> = (0..333).map(|n| (n as f32 * 0.7).sin()).collect();
+        for length in [0, 1, 63, 64, 65, 128, 333] {
+            let mut expected = vec![0_u64; 6];
+            for (at, &value) in row[..length].iter().enumerate() {
+                expected[at / 64] |= u64::from(value > 0.1) << (at % 64);
+            }
+            for &level in Level::all() {
+                let mut found = vec![0_u64; 6];
+                pack_where(level, &row[..length], &mut found, |value| value > 0.1);
+                assert_eq!(found, expected, "{length} voxels at {level:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn bounds_and_boxes_are_those_of_the_voxels() {
+        let mut mask = Array3::from_elem((9, 12, 150), false);
+        assert_eq!(Bits::of(mask.view()).unwrap().bounds(), None);
+        for at in [[2, 7, 63], [5, 3, 64], [4, 9, 130]] {
+            mask[at] = true;
+        }
+        let bits = Bits::of(mask.view()).unwrap();
+        assert_eq!(bits.bounds(), Some([[2, 3, 63], [6, 10, 131]]));
+        assert!(bits.any_within([0, 0, 0], [9, 12, 150]) && bits.any_within([2, 7, 63], [3, 8, 64]));
+        assert!(bits.any_within([5, 0, 64], [99, 99, 999]) && bits.any_within([4, 9, 65], [5, 10, 131]));
+        assert!(!bits.any_within([2, 7, 64], [3, 8, 150]) && !bits.any_within([0, 0, 0], [9, 12, 63]));
+        assert!(!bits.any_within([5, 3, 65], [6, 4, 150]) && !bits.any_within([3, 3, 3], [3, 4, 4]));
+    }
+
+    #[test]
+    fn what_two_masks_share_and_have_together() {
+        let (a, b) = (noise([3, 4, 70]).mapv(|v| v % 2 == 0), noise([3, 4, 70]).mapv(|v| v % 3 == 0));
+        let (mut both, mut any) = (Bits::of(a.view()).unwrap(), Bits::of(a.view()).unwrap());
+        both.keep(&Bits::of(b.view()).unwrap());
+        any.add(&Bits::of(b.view()).unwrap());
+        assert_eq!(both.to_mask().unwrap(), &a & &b);
+        assert_eq!(any.to_mask().unwrap(), &a | &b);
+    }
+
+    #[test]
+    fn a_mask_that_cannot_be_held_is_an_error() {
+        assert!(matches!(Bits::none([usize::MAX, 2, 2]), Err(Error::OutOfMemory { .. })));
+        assert!(matches!(Bits::none([usize::MAX / 32, 1, 64]), Err(Error::OutOfMemory { .. })));
     }
 }

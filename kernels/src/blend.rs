@@ -1,11 +1,15 @@
-//! A volume seen through overlapping tiles: cut out, and put together again.
+//! A volume seen through overlapping tiles, put together again.
 //!
 //! The weights are those of MONAI's sliding window with `mode="gaussian"`, so that networks trained
 //! with it give the same here.
 
-use ndarray::{Array3, ArrayView3, Zip, s};
+use std::sync::Arc;
+
+use ndarray::{Array3, ArrayView3, s};
 use rayon::prelude::*;
 
+use crate::bits::{Bits, pack_where};
+use crate::simd::{Level, at_each_level};
 use crate::{Device, Error, blank};
 
 /// The weight falls off from a tile's centre with this share of its edge as standard deviation.
@@ -18,7 +22,7 @@ const LEAST_WEIGHT: f32 = 1e-3;
 /// least the share `overlap` (0 up to, but not including, 1) of their edge.
 ///
 /// The last tile ends where the axis does. One tile at 0 if the axis is no longer than a tile: it then
-/// reaches beyond the end, see [`cut`].
+/// reaches beyond the end, see [`gather`](crate::tiles::gather).
 ///
 /// # Panics
 ///
@@ -34,43 +38,24 @@ pub fn starts(n: usize, tile: usize, overlap: f64) -> Vec<usize> {
     starts
 }
 
-/// The tile of `shape` that starts at `at`, with `pad` where it reaches beyond `volume`.
-///
-/// # Errors
-///
-/// [`Error::OutOfMemory`] if there is no room for the result.
-pub fn cut(
-    device: &Device,
-    volume: ArrayView3<'_, f32>,
-    at: [usize; 3],
-    shape: [usize; 3],
-    pad: f32,
-) -> Result<Array3<f32>, Error> {
-    device.on_cpu(module_path!())?;
-    let mut tile = blank(shape)?;
-    let size = overlap(volume.dim().into(), at, shape);
-    if size != shape {
-        tile.fill(pad);
-    }
-    let [k, j, i] = at;
-    if size.iter().all(|&n| n > 0) {
-        tile.slice_mut(s![..size[0], ..size[1], ..size[2]]).assign(&volume.slice(s![
-            k..k + size[0],
-            j..j + size[1],
-            i..i + size[2]
-        ]));
-    }
-    Ok(tile)
-}
-
 /// The weighted mean of overlapping tiles.
+///
+/// Only the weighted sum is kept: what all weights sum up to at a voxel follows from where the tiles lay.
 #[derive(Debug, Clone)]
 pub struct Blend {
     device: Device,
     sum: Array3<f32>,
-    weight: Array3<f32>,
-    /// Of the tiles' last shape, along each axis.
-    falloff: [Vec<f32>; 3],
+    /// In the order in which they were added, those that hold a voxel of the volume.
+    tiles: Vec<Placed>,
+}
+
+/// Where a tile lies, and the weights along each of its axes as far as it lies in the volume.
+#[derive(Debug, Clone)]
+struct Placed {
+    at: [usize; 3],
+    /// Of the whole tile.
+    shape: [usize; 3],
+    falloff: [Arc<[f32]>; 3],
 }
 
 impl Blend {
@@ -80,12 +65,7 @@ impl Blend {
     ///
     /// [`Error::OutOfMemory`] if there is no room for it.
     pub fn new(device: &Device, shape: [usize; 3]) -> Result<Self, Error> {
-        Ok(Self {
-            device: device.clone(),
-            sum: blank(shape)?,
-            weight: blank(shape)?,
-            falloff: Default::default(),
-        })
+        Ok(Self { device: device.clone(), sum: blank(shape)?, tiles: Vec::new() })
     }
 
     /// Adds a tile that starts at `at`. What reaches beyond the volume is left out.
@@ -95,39 +75,34 @@ impl Blend {
     /// None on the CPU.
     pub fn add(&mut self, tile: ArrayView3<'_, f32>, at: [usize; 3]) -> Result<(), Error> {
         self.device.on_cpu(module_path!())?;
+        self.add_at(Level::best(), tile, at);
+        Ok(())
+    }
+
+    fn add_at(&mut self, level: Level, tile: ArrayView3<'_, f32>, at: [usize; 3]) {
         let shape: [usize; 3] = tile.dim().into();
-        for (falloff_along, n) in self.falloff.iter_mut().zip(shape) {
-            if falloff_along.len() != n {
-                *falloff_along = falloff(n);
-            }
-        }
         let size = overlap(self.sum.dim().into(), at, shape);
         if size.contains(&0) {
-            return Ok(());
+            return;
         }
+        let falloff = match self.tiles.last() {
+            Some(before) if before.shape == shape && before.size() == size => before.falloff.clone(),
+            _ => std::array::from_fn(|axis| falloff(shape[axis])[..size[axis]].into()),
+        };
+        let [along_k, along_j, along_i] = &falloff;
         let [k, j, i] = at;
         let part = s![k..k + size[0], j..j + size[1], i..i + size[2]];
-        let [along_k, along_j, along_i] = &self.falloff;
         let slices = self.sum.slice_mut(part).into_outer_iter_mut();
-        let weights = self.weight.slice_mut(part).into_outer_iter_mut();
         let tile = tile.as_standard_layout();
-        let slices: Vec<_> = slices.zip(weights).zip(tile.outer_iter()).zip(along_k).collect();
-        slices.into_par_iter().for_each(|(((mut sum, mut weight), tile), &of_slice)| {
+        let slices: Vec<_> = slices.zip(tile.outer_iter()).zip(along_k.iter()).collect();
+        slices.into_par_iter().for_each(|((mut sum, tile), &of_slice)| {
             let tile = tile.to_slice().expect("just made standard").chunks(shape[2]);
-            let rows = sum.outer_iter_mut().zip(weight.outer_iter_mut()).zip(tile);
-            for (((mut sum, mut weight), tile), &of_row) in rows.zip(along_j) {
-                let of_row = of_slice * of_row;
-                let sum = sum.as_slice_mut().expect("a row of an array in standard layout").iter_mut();
-                let total = weight.as_slice_mut().expect("a row of an array in standard layout").iter_mut();
-                for (((sum, total), &value), &of_column) in sum.zip(total).zip(tile).zip(along_i) {
-                    let weight = of_row * of_column;
-                    let weight = if weight > LEAST_WEIGHT { weight } else { LEAST_WEIGHT };
-                    *sum += value * weight;
-                    *total += weight;
-                }
+            for ((mut sum, tile), &of_row) in sum.outer_iter_mut().zip(tile).zip(along_j.iter()) {
+                let sum = sum.as_slice_mut().expect("a row of an array in standard layout");
+                add_row(level, sum, tile, along_i, of_slice * of_row);
             }
         });
-        Ok(())
+        self.tiles.push(Placed { at, shape, falloff });
     }
 
     /// The weighted mean of all tiles at each voxel; 0 where there was none.
@@ -137,11 +112,96 @@ impl Blend {
     /// None on the CPU.
     pub fn finish(self) -> Result<Array3<f32>, Error> {
         self.device.on_cpu(module_path!())?;
-        let mut mean = self.sum;
-        Zip::from(&mut mean).and(&self.weight).par_for_each(|sum, &weight| {
-            *sum = if weight > 0.0 { *sum / weight } else { 0.0 };
+        Ok(self.finish_at(Level::best()))
+    }
+
+    fn finish_at(mut self, level: Level) -> Array3<f32> {
+        let columns = self.sum.dim().2;
+        let slices: Vec<_> = self.sum.outer_iter_mut().enumerate().collect();
+        slices.into_par_iter().for_each(|(k, mut sums)| {
+            let sums = sums.as_slice_mut().expect("a slice of an array in standard layout");
+            into_means(level, &self.tiles, k, sums, columns);
         });
-        Ok(mean)
+        self.sum
+    }
+
+    /// Where what [`Self::finish`] would give is above `threshold`, without writing that down.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room for the result.
+    pub fn above(mut self, threshold: f32) -> Result<Bits, Error> {
+        self.device.on_cpu(module_path!())?;
+        let mut bits = Bits::none(self.sum.dim().into())?;
+        let (stride, columns) = (bits.stride, bits.shape[2]);
+        if !self.sum.is_empty() {
+            let slices = bits.words.par_chunks_mut(bits.shape[1] * stride).enumerate();
+            let slices: Vec<_> = slices.zip(self.sum.outer_iter_mut().into_par_iter()).collect();
+            slices.into_par_iter().for_each(|((k, words), mut sums)| {
+                let sums = sums.as_slice_mut().expect("a slice of an array in standard layout");
+                into_means(Level::best(), &self.tiles, k, sums, columns);
+                for (words, means) in words.chunks_mut(stride).zip(sums.chunks(columns)) {
+                    pack_where(Level::best(), means, words, |mean| mean > threshold);
+                }
+            });
+        }
+        Ok(bits)
+    }
+}
+
+impl Placed {
+    /// How much of it lies in the volume.
+    fn size(&self) -> [usize; 3] {
+        std::array::from_fn(|axis| self.falloff[axis].len())
+    }
+}
+
+/// Divides the sums of slice `k`, with rows of `columns` voxels, by the weights that they were added with.
+fn into_means(level: Level, tiles: &[Placed], k: usize, sums: &mut [f32], columns: usize) {
+    let of_slice = |tile: &Placed| tile.falloff[0].get(k.checked_sub(tile.at[0])?).copied();
+    let tiles: Vec<_> = tiles.iter().filter_map(|tile| Some((tile, of_slice(tile)?))).collect();
+    let mut total = vec![0.0; columns];
+    for (j, sums) in sums.chunks_mut(columns.max(1)).enumerate() {
+        total.fill(0.0);
+        for (tile, of_slice) in &tiles {
+            let of_row = j.checked_sub(tile.at[1]).and_then(|j| tile.falloff[1].get(j));
+            if let Some(of_row) = of_row {
+                add_weights(level, &mut total[tile.at[2]..], &tile.falloff[2], of_slice * of_row);
+            }
+        }
+        divide(level, sums, &total);
+    }
+}
+
+/// The weight of a voxel in a tile.
+#[inline(always)]
+fn weight(of_row: f32, of_column: f32) -> f32 {
+    let weight = of_row * of_column;
+    if weight > LEAST_WEIGHT { weight } else { LEAST_WEIGHT }
+}
+
+at_each_level! {
+    /// Adds a row of a tile to the sums with its weights.
+    fn add_row(sums: &mut [f32], tile: &[f32], of_column: &[f32], of_row: f32) {
+        for ((sum, &value), &of_column) in sums.iter_mut().zip(tile).zip(of_column) {
+            *sum += value * weight(of_row, of_column);
+        }
+    }
+}
+
+at_each_level! {
+    fn add_weights(totals: &mut [f32], of_column: &[f32], of_row: f32) {
+        for (total, &of_column) in totals.iter_mut().zip(of_column) {
+            *total += weight(of_row, of_column);
+        }
+    }
+}
+
+at_each_level! {
+    fn divide(sums: &mut [f32], totals: &[f32]) {
+        for (sum, &total) in sums.iter_mut().zip(totals) {
+            *sum = if total > 0.0 { *sum / total } else { 0.0 };
+        }
     }
 }
 
@@ -159,6 +219,7 @@ fn falloff(n: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tiles::gather;
 
     #[test]
     fn tiles_start_where_monais_do() {
@@ -189,30 +250,53 @@ mod tests {
         let mut blend = Blend::new(&Device::Cpu, shape).unwrap();
         let mut sums = Array3::<f64>::zeros(shape);
         let mut weights = Array3::<f64>::zeros(shape);
-        let mut number = 0.0;
+        let mut placed = Vec::new();
         for k in starts(shape[0], size[0], 0.5) {
             for j in starts(shape[1], size[1], 0.4) {
                 for i in starts(shape[2], size[2], 0.3) {
-                    number += 1.0;
-                    let tile = Array3::from_shape_fn(size, |(c, b, a)| {
-                        (number + c as f64 * b as f64 - a as f64) as f32
-                    });
-                    blend.add(tile.view(), [k, j, i]).unwrap();
-                    for ((c, b, a), &value) in tile.indexed_iter() {
-                        let off = [(c, 4.0), (b, 16.0), (a, 32.0)];
-                        let off =
-                            off.map(|(at, n): (usize, f64)| (at as f64 - (n - 1.0) / 2.0) / (0.125 * n));
-                        let weight = (-0.5 * off.iter().map(|v| v * v).sum::<f64>()).exp().max(1e-3);
-                        sums[[k + c, j + b, i + a]] += f64::from(value) * weight;
-                        weights[[k + c, j + b, i + a]] += weight;
-                    }
+                    placed.push(([k, j, i], size));
                 }
             }
         }
-        for (at, &found) in blend.finish().unwrap().indexed_iter() {
+        // Two of other sizes that reach beyond the volume, by chance as large as each other within it.
+        placed.extend([([5, 30, 60], [9, 9, 9]), ([5, 30, 60], [2, 3, 5]), ([6, 0, 0], [2, 3, 5])]);
+        for (number, &(at, size)) in placed.iter().enumerate() {
+            let tile =
+                Array3::from_shape_fn(size, |(c, b, a)| number as f32 + c as f32 * b as f32 - a as f32);
+            blend.add(tile.view(), at).unwrap();
+            for ((c, b, a), &value) in tile.indexed_iter() {
+                let off: [f64; 3] = std::array::from_fn(|axis| {
+                    let (at, n) = ([c, b, a][axis] as f64, size[axis] as f64);
+                    (at - (n - 1.0) / 2.0) / (0.125 * n)
+                });
+                let weight = (-0.5 * off.iter().map(|v| v * v).sum::<f64>()).exp().max(1e-3);
+                if let Some(sum) = sums.get_mut([at[0] + c, at[1] + b, at[2] + a]) {
+                    *sum += f64::from(value) * weight;
+                    weights[[at[0] + c, at[1] + b, at[2] + a]] += weight;
+                }
+            }
+        }
+        let above = blend.clone().above(7.5).unwrap().to_mask().unwrap();
+        let found = blend.finish().unwrap();
+        assert_eq!(above, found.mapv(|mean| mean > 7.5));
+        for (at, &found) in found.indexed_iter() {
             let expected = sums[at] / weights[at];
             assert!((f64::from(found) - expected).abs() < 1e-4, "{at:?}: {found} for {expected}");
         }
+    }
+
+    #[test]
+    fn every_level_blends_to_the_same_bits() {
+        let tile = Array3::from_shape_fn((5, 9, 67), |(k, j, i)| ((k * 31 + j * 7 + i) as f32).sin());
+        let at = |level| {
+            let mut blend = Blend::new(&Device::Cpu, [8, 12, 130]).unwrap();
+            for at in [[0, 0, 0], [2, 3, 1], [5, 8, 99], [0, 1, 63]] {
+                blend.add_at(level, tile.view(), at);
+            }
+            blend.finish_at(level).mapv(f32::to_bits)
+        };
+        let expected = at(Level::all()[0]);
+        assert!(Level::all().iter().all(|&level| at(level) == expected));
     }
 
     #[test]
@@ -223,9 +307,11 @@ mod tests {
         for k in starts(shape[0], size[0], 0.5) {
             for j in starts(shape[1], size[1], 0.5) {
                 for i in starts(shape[2], size[2], 0.5) {
-                    let tile = cut(&Device::Cpu, volume.view(), [k, j, i], size, -1.0).unwrap();
+                    let start = [k, j, i].map(|at| at as isize);
+                    let tile = gather(&Device::Cpu, volume.view(), &[start], size, -1.0).unwrap();
+                    let tile = tile.slice(s![0, 0, .., .., ..]);
                     assert_eq!(tile[[7, 0, 0]], -1.0, "a tile thicker than the volume is padded");
-                    blend.add(tile.view(), [k, j, i]).unwrap();
+                    blend.add(tile, [k, j, i]).unwrap();
                 }
             }
         }
@@ -241,7 +327,10 @@ mod tests {
         blend.add(tile.view(), [9, 0, 0]).unwrap();
         let found = blend.finish().unwrap();
         assert_eq!(found.as_slice().unwrap()[..4], [0.0, 0.0, 3.0, 3.0]);
-        let tile = cut(&Device::Cpu, found.view(), [9, 9, 9], [1, 1, 2], 8.0).unwrap();
-        assert_eq!(tile.as_slice().unwrap(), [8.0, 8.0]);
+        for empty in [[0, 2, 2], [2, 2, 0]] {
+            let blend = Blend::new(&Device::Cpu, empty).unwrap();
+            assert!(blend.clone().above(-1.0).unwrap().words().is_empty());
+            assert!(blend.finish().unwrap().is_empty());
+        }
     }
 }

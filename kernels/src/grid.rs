@@ -46,21 +46,30 @@ impl Line {
         first..last + 1
     }
 
-    /// The samples to blend for each output index.
-    pub(crate) fn samples(&self, shape: usize, n: usize) -> Samples {
+    /// The two voxels around the place of each output index.
+    pub(crate) fn linear(&self, shape: usize, n: usize) -> Axis {
         let inside = self.inside(shape, n);
-        let places = inside.clone().map(|at| self.place(at).clamp(0.0, n.saturating_sub(1) as f64));
-        let (at, weight): (Vec<usize>, Vec<f32>) =
-            places.map(|place| (place as usize, place.fract() as f32)).unzip();
-        let consecutive = at.windows(2).all(|pair| pair[1] == pair[0] + 1);
-        Samples { inside, at, weight, consecutive }
+        let (mut first, mut weights) = (Vec::new(), Vec::new());
+        for at in inside.clone() {
+            let place = self.place(at).clamp(0.0, n.saturating_sub(1) as f64);
+            first.push(place as usize);
+            weights.extend([1.0 - place.fract() as f32, place.fract() as f32]);
+        }
+        Axis { inside, taps: 2, first, weights }
     }
 
-    /// The nearest source index for each output index that falls inside; halves go up.
-    pub(crate) fn nearest(&self, shape: usize, n: usize) -> (Range<usize>, Vec<usize>) {
+    /// The output indices that fall inside, and the place of each.
+    pub(crate) fn places(&self, shape: usize, n: usize) -> (Range<usize>, Vec<f64>) {
         let inside = self.inside(shape, n);
-        let at = inside.clone().map(|at| nearest(self.place(at), n)).collect();
-        (inside, at)
+        let places = inside.clone().map(|at| self.place(at)).collect();
+        (inside, places)
+    }
+
+    /// The voxel nearest to the place of each output index; halves go up.
+    pub(crate) fn nearest(&self, shape: usize, n: usize) -> Axis {
+        let inside = self.inside(shape, n);
+        let first: Vec<usize> = inside.clone().map(|at| nearest(self.place(at), n)).collect();
+        Axis { taps: 1, weights: vec![1.0; first.len()], inside, first }
     }
 }
 
@@ -70,15 +79,33 @@ pub(crate) fn nearest(place: f64, n: usize) -> usize {
     ((place + 0.5).max(0.0) as usize).min(n - 1)
 }
 
-/// What to blend along one axis: voxel `at` and the one after it, which has the weight. Places beyond
-/// the last centre are on the last voxel with weight 0.
-pub(crate) struct Samples {
+/// What to blend along one axis of the source for each output index: `taps` voxels from `first` on, each
+/// with its weight. Taps beyond the last voxel have weight 0.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Axis {
     /// Output indices that fall inside; the vectors below start at the first of them.
     pub(crate) inside: Range<usize>,
-    pub(crate) at: Vec<usize>,
-    pub(crate) weight: Vec<f32>,
-    /// Whether each sample is one source voxel after the one before.
-    pub(crate) consecutive: bool,
+    pub(crate) taps: usize,
+    pub(crate) first: Vec<usize>,
+    /// `taps` for each output index. With two taps the second weight counts, and the first is what is
+    /// left of 1.
+    pub(crate) weights: Vec<f32>,
+}
+
+impl Axis {
+    /// The first voxel and the weights for output index `at`, `None` outside.
+    #[inline]
+    pub(crate) fn of(&self, at: usize) -> Option<(usize, &[f32])> {
+        let at = at.checked_sub(self.inside.start).filter(|&at| at < self.first.len())?;
+        Some((self.first[at], &self.weights[at * self.taps..][..self.taps]))
+    }
+
+    /// The voxels of an axis of `n` that the output indices `shape` need, the first to the last.
+    pub(crate) fn source(&self, shape: Range<usize>, n: usize) -> Range<usize> {
+        let firsts = shape.filter_map(|at| self.of(at)).map(|(first, _)| first);
+        let (low, high) = firsts.fold((usize::MAX, 0), |(low, high), at| (low.min(at), high.max(at)));
+        if low == usize::MAX { 0..0 } else { low..(high + self.taps).min(n) }
+    }
 }
 
 /// The lines of a map under which each output axis (in the array's order) follows one source axis.

@@ -13,22 +13,27 @@
 //!
 //! A mask is an array of `bool`.
 
+pub mod bits;
 pub mod blend;
 pub mod cast;
 pub mod components;
+pub mod decide;
 pub mod device;
 pub mod diameter;
 pub mod fusion;
 pub mod gpu;
 pub mod measure;
+pub mod mask;
 pub mod median;
 pub mod morphology;
 pub mod nms;
 pub mod peaks;
+pub mod render;
 pub mod resample;
 pub mod shrink;
+pub mod spline;
+pub mod tiles;
 
-mod bits;
 mod grid;
 mod simd;
 
@@ -89,13 +94,53 @@ pub enum Error {
 }
 
 /// A kind of voxel that can be resampled. Sealed: a CUDA twin is compiled for each of them.
-pub trait Voxel: sealed::Sealed + Copy + Default + Send + Sync {
+pub trait Voxel: sealed::Sealed + Copy + Default + Send + Sync + 'static {
     /// The voxel as a number; a mask's voxel is 0 or 1.
     fn to_f32(self) -> f32;
 }
 
+/// A kind of number that a tensor is made of: `f32` or `f16`. Sealed, as [`Voxel`] is.
+pub trait Real: Voxel + sealed::Real {
+    /// The nearest number of this kind; of two as near, the even one.
+    fn from_f32(value: f32) -> Self;
+}
+
+impl Real for f32 {
+    #[inline]
+    fn from_f32(value: f32) -> Self {
+        value
+    }
+}
+
+impl Real for half::f16 {
+    #[inline]
+    fn from_f32(value: f32) -> Self {
+        half::f16::from_f32(value)
+    }
+}
+
 mod sealed {
+    use crate::resample::rows;
+    use crate::simd::Level;
+
     pub trait Sealed {}
+
+    pub trait Real: Sized {
+        /// Writes `values` on the scale of `[scale, offset, least, most]`, see [`rows`].
+        fn store(level: Level, to: &mut [Self], values: &[f32], onto: [f32; 4], past_caches: bool);
+    }
+
+    impl Real for f32 {
+        fn store(level: Level, to: &mut [Self], values: &[f32], onto: [f32; 4], past_caches: bool) {
+            rows::store_f32(level, to, values, onto, past_caches);
+        }
+    }
+
+    impl Real for half::f16 {
+        fn store(level: Level, to: &mut [Self], values: &[f32], onto: [f32; 4], past_caches: bool) {
+            rows::store_f16(level, to, values, onto, past_caches);
+        }
+    }
 }
 
 macro_rules! voxel {
@@ -109,8 +154,10 @@ macro_rules! voxel {
         }
     )*};
 }
-voxel!(bool: |v| f32::from(u8::from(v)), u8: f32::from, i16: f32::from, u32: |v| v as f32, f32: |v| v,
-    half::f16: half::f16::to_f32);
+voxel!(
+    bool: |v| f32::from(u8::from(v)), u8: f32::from, i16: f32::from, u16: f32::from, i32: |v| v as f32,
+    u32: |v| v as f32, f32: |v| v, half::f16: half::f16::to_f32
+);
 
 /// A volume of zeros (`false` for a mask). Its pages are first touched by the threads that fill it.
 fn blank<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {

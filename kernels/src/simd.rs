@@ -36,7 +36,7 @@ use std::sync::LazyLock;
 
 /// A kind of vector instructions that this machine was found to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Level(Instructions);
+pub struct Level(Instructions);
 
 /// Kinds of vector instructions, and what each stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

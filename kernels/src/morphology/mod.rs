@@ -3,13 +3,18 @@
 //! By steps over a neighbourhood, or by a ball of a radius in millimetres. Outside of the volume there
 //! is nothing, so shrinking also eats from its border, as scipy's operators do by default. Closing is
 //! done as if the volume went on, so it never loses a voxel.
+//!
+//! All of it is done on [`Bits`]; a chain of operations is quickest if it stays there.
 
-use ndarray::{Array3, ArrayView3, s};
+mod flood;
+mod spread;
+
+use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
-use crate::bits::Bits;
-use crate::components::components;
-use crate::{Device, Error, Neighbours, blank};
+use crate::bits::{Bits, trim};
+use crate::simd::Level;
+use crate::{Device, Error, Neighbours};
 
 /// `mask` with all neighbours of its voxels, `times` over.
 ///
@@ -22,8 +27,7 @@ pub fn dilate(
     neighbours: Neighbours,
     times: usize,
 ) -> Result<Array3<bool>, Error> {
-    device.on_cpu(module_path!())?;
-    grown(Bits::pack(mask), neighbours, times).unpack()
+    Bits::of(mask)?.dilated(device, neighbours, times)?.to_mask()
 }
 
 /// The voxels of `mask` whose neighbours are all in it, `times` over.
@@ -37,8 +41,7 @@ pub fn erode(
     neighbours: Neighbours,
     times: usize,
 ) -> Result<Array3<bool>, Error> {
-    device.on_cpu(module_path!())?;
-    shrunk(Bits::pack(mask), neighbours, times).unpack()
+    Bits::of(mask)?.eroded(device, neighbours, times)?.to_mask()
 }
 
 /// `mask` eroded, then dilated: thin parts and specks are gone.
@@ -52,8 +55,7 @@ pub fn open(
     neighbours: Neighbours,
     times: usize,
 ) -> Result<Array3<bool>, Error> {
-    device.on_cpu(module_path!())?;
-    grown(shrunk(Bits::pack(mask), neighbours, times), neighbours, times).unpack()
+    Bits::of(mask)?.opened(device, neighbours, times)?.to_mask()
 }
 
 /// `mask` dilated, then eroded: narrow gaps are filled.
@@ -67,11 +69,7 @@ pub fn close(
     neighbours: Neighbours,
     times: usize,
 ) -> Result<Array3<bool>, Error> {
-    device.on_cpu(module_path!())?;
-    let Some(part) = Part::around(mask, [times; 3])? else { return blank(mask.dim().into()) };
-    let closed =
-        shrunk(grown(Bits::pack(part.mask.view()), neighbours, times), neighbours, times).unpack()?;
-    part.back(closed.view())
+    Bits::of(mask)?.closed(device, neighbours, times)?.to_mask()
 }
 
 /// All voxels whose centre is within `radius_mm` of the centre of one in `mask`.
@@ -91,12 +89,7 @@ pub fn dilate_ball(
     spacing_mm: [f64; 3],
     radius_mm: f64,
 ) -> Result<Array3<bool>, Error> {
-    device.on_cpu(module_path!())?;
-    let (reach, shape) = (reach(spacing_mm, radius_mm), mask.shape());
-    let margin = std::array::from_fn(|axis| reach[axis].min(shape[axis]));
-    let Some(part) = Part::around(mask, margin)? else { return blank(mask.dim().into()) };
-    let grown = Bits::pack(part.mask.view()).reached(&ball(spacing_mm, radius_mm, part.mask.dim()));
-    part.back(grown.unpack()?.view())
+    Bits::of(mask)?.dilated_by_ball(device, spacing_mm, radius_mm)?.to_mask()
 }
 
 /// The voxels of `mask` with no voxel outside of it within `radius_mm`, between centres.
@@ -116,11 +109,7 @@ pub fn erode_ball(
     spacing_mm: [f64; 3],
     radius_mm: f64,
 ) -> Result<Array3<bool>, Error> {
-    device.on_cpu(module_path!())?;
-    let Some(part) = Part::around(mask, [1; 3])? else { return blank(mask.dim().into()) };
-    let ball = ball(spacing_mm, radius_mm, part.mask.dim());
-    let shrunk = Bits::pack(part.mask.view()).inverted().reached(&ball).inverted();
-    part.back(shrunk.unpack()?.view())
+    Bits::of(mask)?.eroded_by_ball(device, spacing_mm, radius_mm)?.to_mask()
 }
 
 /// `mask` dilated by a ball of `radius_mm`, then eroded by it: gaps that the ball does not fit into are
@@ -141,13 +130,7 @@ pub fn close_ball(
     spacing_mm: [f64; 3],
     radius_mm: f64,
 ) -> Result<Array3<bool>, Error> {
-    device.on_cpu(module_path!())?;
-    // One more, so that there is an outside to erode from.
-    let margin = reach(spacing_mm, radius_mm).map(|voxels| voxels.saturating_add(1));
-    let Some(part) = Part::around(mask, margin)? else { return blank(mask.dim().into()) };
-    let ball = ball(spacing_mm, radius_mm, part.mask.dim());
-    let closed = Bits::pack(part.mask.view()).reached(&ball).inverted().reached(&ball).inverted();
-    part.back(closed.unpack()?.view())
+    Bits::of(mask)?.closed_by_ball(device, spacing_mm, radius_mm)?.to_mask()
 }
 
 /// `mask` without holes: voxels outside of it that cannot reach the volume's border through faces are
@@ -157,25 +140,97 @@ pub fn close_ball(
 ///
 /// [`Error::OutOfMemory`] if there is no room for the result.
 pub fn fill(device: &Device, mask: ArrayView3<'_, bool>) -> Result<Array3<bool>, Error> {
-    let shape: [usize; 3] = mask.dim().into();
-    let empty = components(device, mask.mapv(|is_in| !is_in).view(), Neighbours::Six)?;
-    let open =
-        empty.mask(|hole| (0..3).any(|axis| hole.start[axis] == 0 || hole.end[axis] == shape[axis]))?;
-    Ok(open.mapv_into(|is_open| !is_open))
+    Bits::of(mask)?.filled(device)?.to_mask()
 }
 
-fn grown(mut bits: Bits, neighbours: Neighbours, times: usize) -> Bits {
-    for _ in 0..times {
-        bits = bits.joined(neighbours, |a, b| a | b);
+/// What the functions of [`morphology`](self) do, from bits to bits; errors and panics are theirs.
+impl Bits {
+    /// See [`dilate`].
+    pub fn dilated(self, device: &Device, neighbours: Neighbours, times: usize) -> Result<Self, Error> {
+        device.on_cpu(module_path!())?;
+        self.grown(Level::best(), neighbours, times)
     }
-    bits
-}
 
-fn shrunk(mut bits: Bits, neighbours: Neighbours, times: usize) -> Bits {
-    for _ in 0..times {
-        bits = bits.joined(neighbours, |a, b| a & b);
+    /// See [`erode`].
+    pub fn eroded(self, device: &Device, neighbours: Neighbours, times: usize) -> Result<Self, Error> {
+        device.on_cpu(module_path!())?;
+        self.shrunk(Level::best(), neighbours, times)
     }
-    bits
+
+    /// See [`open`].
+    pub fn opened(self, device: &Device, neighbours: Neighbours, times: usize) -> Result<Self, Error> {
+        self.eroded(device, neighbours, times)?.dilated(device, neighbours, times)
+    }
+
+    /// See [`close`].
+    pub fn closed(self, device: &Device, neighbours: Neighbours, times: usize) -> Result<Self, Error> {
+        let Some(Part { bits, corner }) = Part::around(&self, [times; 3])? else { return Ok(self) };
+        let grown = bits.dilated(device, neighbours, times)?;
+        Ok(Part { bits: grown.eroded(device, neighbours, times)?, corner }.in_place_of(self))
+    }
+
+    /// See [`dilate_ball`].
+    pub fn dilated_by_ball(
+        self,
+        device: &Device,
+        spacing_mm: [f64; 3],
+        radius_mm: f64,
+    ) -> Result<Self, Error> {
+        device.on_cpu(module_path!())?;
+        let reach = reach(spacing_mm, radius_mm);
+        let margin = std::array::from_fn(|axis| reach[axis].min(self.shape[axis]));
+        let Some(Part { bits, corner }) = Part::around(&self, margin)? else { return Ok(self) };
+        let ball = ball(spacing_mm, radius_mm, bits.shape);
+        Ok(Part { bits: bits.reached(Level::best(), &ball)?, corner }.in_place_of(self))
+    }
+
+    /// See [`erode_ball`].
+    pub fn eroded_by_ball(
+        self,
+        device: &Device,
+        spacing_mm: [f64; 3],
+        radius_mm: f64,
+    ) -> Result<Self, Error> {
+        device.on_cpu(module_path!())?;
+        let Some(Part { bits, corner }) = Part::around(&self, [1; 3])? else { return Ok(self) };
+        let ball = ball(spacing_mm, radius_mm, bits.shape);
+        let shrunk = bits.inverted().reached(Level::best(), &ball)?.inverted();
+        Ok(Part { bits: shrunk, corner }.in_place_of(self))
+    }
+
+    /// See [`close_ball`].
+    pub fn closed_by_ball(
+        self,
+        device: &Device,
+        spacing_mm: [f64; 3],
+        radius_mm: f64,
+    ) -> Result<Self, Error> {
+        device.on_cpu(module_path!())?;
+        // One more, so that there is an outside to erode from.
+        let margin = reach(spacing_mm, radius_mm).map(|voxels| voxels.saturating_add(1));
+        let Some(Part { bits, corner }) = Part::around(&self, margin)? else { return Ok(self) };
+        let ball = ball(spacing_mm, radius_mm, bits.shape);
+        let grown = bits.reached(Level::best(), &ball)?;
+        let closed = grown.inverted().reached(Level::best(), &ball)?.inverted();
+        Ok(Part { bits: closed, corner }.in_place_of(self))
+    }
+
+    /// See [`fill`].
+    pub fn filled(self, device: &Device) -> Result<Self, Error> {
+        device.on_cpu(module_path!())?;
+        flood::filled(self)
+    }
+
+    /// The mask without holes in each slice: voxels outside of it that cannot reach the border of their
+    /// slice within it are added. For bodies whose lungs go on beyond the first or last slice.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room for the result.
+    pub fn filled_by_slice(self, device: &Device) -> Result<Self, Error> {
+        device.on_cpu(module_path!())?;
+        flood::filled_by_slice(self)
+    }
 }
 
 /// A radius that is a whole number of voxels must not lose to rounding.
@@ -183,16 +238,16 @@ const RADIUS_TOLERANCE: f64 = 1e-6;
 
 /// The steps of a ball in slices and rows, no larger than a volume of `shape`, and how many columns it
 /// reaches to either side there.
-fn ball(spacing_mm: [f64; 3], radius_mm: f64, shape: (usize, usize, usize)) -> Vec<(isize, isize, usize)> {
+fn ball(spacing_mm: [f64; 3], radius_mm: f64, shape: [usize; 3]) -> Vec<(isize, isize, usize)> {
     let squared = (radius_mm * (1.0 + RADIUS_TOLERANCE)).powi(2);
     let [slices, rows, _] = reach(spacing_mm, radius_mm);
-    let (slices, rows) = (slices.min(shape.0) as isize, rows.min(shape.1) as isize);
+    let (slices, rows) = (slices.min(shape[0]) as isize, rows.min(shape[1]) as isize);
     let mut steps = Vec::new();
     for dk in -slices..=slices {
         for dj in -rows..=rows {
             let left = squared - (dk as f64 * spacing_mm[2]).powi(2) - (dj as f64 * spacing_mm[1]).powi(2);
             if left >= 0.0 {
-                steps.push((dk, dj, ((left.sqrt() / spacing_mm[0]) as usize).min(shape.2)));
+                steps.push((dk, dj, ((left.sqrt() / spacing_mm[0]) as usize).min(shape[2])));
             }
         }
     }
@@ -207,76 +262,62 @@ fn reach(spacing_mm: [f64; 3], radius_mm: f64) -> [usize; 3] {
 }
 
 /// The part of a mask that is worked on: the box around its voxels with a margin, which may lie beyond
-/// the volume.
+/// the volume. Along the rows it begins and ends between words, so there it may be larger.
 struct Part {
-    mask: Array3<bool>,
-    margin: [usize; 3],
-    start: [usize; 3],
-    shape: [usize; 3],
+    bits: Bits,
+    /// Where its first slice, row and word lie in the mask; below 0 if before its own first.
+    corner: [isize; 3],
 }
 
 impl Part {
     /// `None` if the mask is empty.
-    fn around(mask: ArrayView3<'_, bool>, margin: [usize; 3]) -> Result<Option<Self>, Error> {
-        let shape: [usize; 3] = mask.dim().into();
-        let Some([start, end]) = bounds(mask) else { return Ok(None) };
-        let size: [usize; 3] = std::array::from_fn(|axis| end[axis] - start[axis]);
-        let wide = |axis: usize| margin[axis].saturating_mul(2).saturating_add(size[axis]);
-        let mut part = blank(std::array::from_fn(wide))?;
-        let [k, j, i] = margin;
-        part.slice_mut(s![k..k + size[0], j..j + size[1], i..i + size[2]]).assign(&mask.slice(s![
-            start[0]..end[0],
-            start[1]..end[1],
-            start[2]..end[2]
-        ]));
-        Ok(Some(Self { mask: part, margin, start, shape }))
+    fn around(mask: &Bits, margin: [usize; 3]) -> Result<Option<Self>, Error> {
+        let Some([low, high]) = mask.bounds() else { return Ok(None) };
+        let (low, high) = ([low[0], low[1], low[2] / 64], [high[0], high[1], high[2].div_ceil(64)]);
+        let margin = [margin[0], margin[1], margin[2].div_ceil(64)];
+        let wide = |axis: usize| margin[axis].saturating_mul(2).saturating_add(high[axis] - low[axis]);
+        let mut bits = Bits::none([wide(0), wide(1), wide(2).saturating_mul(64)])?;
+        // What there was memory for can be counted with a sign.
+        let corner: [isize; 3] = std::array::from_fn(|axis| low[axis] as isize - margin[axis] as isize);
+        copy_words(mask, &mut bits, corner);
+        Ok(Some(Self { bits, corner }))
     }
 
-    /// What became of the part, set into a volume of the mask's shape.
-    fn back(&self, part: ArrayView3<'_, bool>) -> Result<Array3<bool>, Error> {
-        let mut mask = blank(self.shape)?;
-        // Where the two overlap: from index `to` in the volume, `from` in the part.
-        let to: [usize; 3] = std::array::from_fn(|a| self.start[a].saturating_sub(self.margin[a]));
-        let from: [usize; 3] = std::array::from_fn(|a| to[a] + self.margin[a] - self.start[a]);
-        let size: [usize; 3] =
-            std::array::from_fn(|a| (self.shape[a] - to[a]).min(self.mask.shape()[a] - from[a]));
-        mask.slice_mut(s![to[0]..to[0] + size[0], to[1]..to[1] + size[1], to[2]..to[2] + size[2]]).assign(
-            &part.slice(s![
-                from[0]..from[0] + size[0],
-                from[1]..from[1] + size[1],
-                from[2]..from[2] + size[2]
-            ]),
-        );
-        Ok(mask)
+    /// The part, and nothing else, in the volume of the mask that it was taken from.
+    fn in_place_of(&self, mut mask: Bits) -> Bits {
+        mask.words.par_chunks_mut(4096).for_each(|words| words.fill(0));
+        copy_words(&self.bits, &mut mask, self.corner.map(|at| -at));
+        let last = mask.last_word();
+        trim(&mut mask.words, mask.stride, last);
+        mask
     }
 }
 
-/// The first index of the mask's voxels on each axis, and the one after the last.
-fn bounds(mask: ArrayView3<'_, bool>) -> Option<[[usize; 3]; 2]> {
-    let slices = mask.outer_iter().into_par_iter().enumerate().filter_map(|(k, slice)| {
-        let mut found: Option<[[usize; 3]; 2]> = None;
-        for (j, row) in slice.outer_iter().enumerate() {
-            let Some(first) = row.iter().position(|&is_in| is_in) else { continue };
-            let last = row.iter().rposition(|&is_in| is_in).unwrap_or(first);
-            let row = [[k, j, first], [k + 1, j + 1, last + 1]];
-            found = Some(found.map_or(row, |found| around_both(found, row)));
+/// Copies what the two share; the first slice, row and word of `to` lie at `corner` of `from`.
+fn copy_words(from: &Bits, to: &mut Bits, corner: [isize; 3]) {
+    let there = [from.shape[0], from.shape[1], from.stride];
+    let here = [to.shape[0], to.shape[1], to.stride];
+    // Where the two overlap, in `to`.
+    let low = corner.map(|at| (-at).max(0) as usize);
+    let high: [usize; 3] =
+        std::array::from_fn(|axis| here[axis].min((there[axis] as isize - corner[axis]).max(0) as usize));
+    if (0..3).any(|axis| low[axis] >= high[axis]) {
+        return;
+    }
+    let slices = to.words.par_chunks_mut(here[1] * here[2]).enumerate();
+    slices.take(high[0]).skip(low[0]).for_each(|(k, to)| {
+        let k = k.strict_add_signed(corner[0]);
+        for j in low[1]..high[1] {
+            let row = (k * there[1] + j.strict_add_signed(corner[1])) * there[2];
+            let words = &from.words[row + low[2].strict_add_signed(corner[2])..][..high[2] - low[2]];
+            to[j * here[2] + low[2]..j * here[2] + high[2]].copy_from_slice(words);
         }
-        found
     });
-    slices.reduce_with(around_both)
-}
-
-fn around_both(a: [[usize; 3]; 2], b: [[usize; 3]; 2]) -> [[usize; 3]; 2] {
-    std::array::from_fn(|corner| {
-        std::array::from_fn(|axis| {
-            let (a, b) = (a[corner][axis], b[corner][axis]);
-            if corner == 0 { a.min(b) } else { a.max(b) }
-        })
-    })
 }
 
 #[cfg(test)]
 mod tests {
+    use ndarray::s;
     use proptest::prelude::*;
 
     use super::*;
@@ -334,6 +375,75 @@ mod tests {
         assert_eq!(twice, once(once(mask)));
     }
 
+    #[test]
+    fn every_level_grows_and_shrinks_alike() {
+        let ball = ball([0.7, 1.0, 1.3], 4.0, [9, 40, 200]);
+        for shape in [[9, 40, 200], [20, 3, 64], [1, 1, 1]] {
+            let bits = Bits::of(noise(shape, 30, 7).view()).unwrap();
+            let at = |level| {
+                let mut found = vec![bits.reached(level, &ball).unwrap()];
+                for neighbours in ALL {
+                    found.push(bits.clone().grown(level, neighbours, 2).unwrap());
+                    found.push(bits.clone().inverted().shrunk(level, neighbours, 1).unwrap());
+                }
+                found
+            };
+            let expected = at(Level::all()[0]);
+            assert!(Level::all().iter().all(|&level| at(level) == expected), "{shape:?}");
+        }
+    }
+
+    /// All voxels that cannot be reached from the border through those outside of the mask.
+    fn without_holes(mask: &Array3<bool>, by_slice: bool) -> Array3<bool> {
+        let shape: [usize; 3] = mask.dim().into();
+        let is_border = |at: [usize; 3]| {
+            (usize::from(by_slice)..3).any(|axis| at[axis] == 0 || at[axis] + 1 == shape[axis])
+        };
+        let mut filled = Array3::from_elem(shape, true);
+        let mut open: Vec<[usize; 3]> = Vec::new();
+        for ((k, j, i), &is_in) in mask.indexed_iter() {
+            if !is_in && is_border([k, j, i]) {
+                filled[[k, j, i]] = false;
+                open.push([k, j, i]);
+            }
+        }
+        while let Some(at) = open.pop() {
+            for axis in usize::from(by_slice)..3 {
+                for step in [-1, 1] {
+                    let mut next = at;
+                    next[axis] = next[axis].wrapping_add_signed(step);
+                    if mask.get(next) == Some(&false) && filled[next] {
+                        filled[next] = false;
+                        open.push(next);
+                    }
+                }
+            }
+        }
+        filled
+    }
+
+    #[test]
+    fn a_winding_way_out_of_many_slices_is_found() {
+        // One voxel wide: along a row, back along the next, and so on through all slices.
+        let mut mask = Array3::from_elem((19, 21, 133), true);
+        for k in (1..18).step_by(2) {
+            for j in (1..20).step_by(2) {
+                mask.slice_mut(s![k, j, 1..132]).fill(false);
+                let turn = if j / 2 % 2 == 0 { 131 } else { 1 };
+                if j < 19 {
+                    mask[[k, j + 1, turn]] = false;
+                }
+            }
+            let turn = if k / 2 % 2 == 0 { [k + 1, 19, 1] } else { [k + 1, 1, 1] };
+            mask[turn] = false;
+        }
+        let found = fill(&Device::Cpu, mask.view()).unwrap();
+        assert_eq!(found, without_holes(&mask, false));
+        assert_eq!(found, mask, "the way leads out through the last slice");
+        mask[[18, 19, 1]] = true;
+        assert!(fill(&Device::Cpu, mask.view()).unwrap().iter().all(|&is_in| is_in));
+    }
+
     /// In a volume so large that its border plays no part.
     fn with_room(mask: &Array3<bool>, room: usize) -> Array3<bool> {
         let (k, j, i) = mask.dim();
@@ -370,6 +480,40 @@ mod tests {
             let closed = erode_ball(&Device::Cpu, grown.view(), spacing, radius).unwrap();
             let found = close_ball(&Device::Cpu, mask.view(), spacing, radius).unwrap();
             prop_assert_eq!(found, without_room(&closed, 8));
+        }
+
+        #[test]
+        fn filling_is_what_a_flood_from_the_border_leaves(
+            shape in prop::array::uniform3(1_usize..12),
+            long in 1_usize..150,
+            every in 2_u64..8,
+            seed in 0_u64..1000,
+        ) {
+            for shape in [shape, [shape[0], shape[1], long]] {
+                for mask in [noise(shape, every, seed), noise(shape, every, seed).mapv(|is_in| !is_in)] {
+                    let found = fill(&Device::Cpu, mask.view()).unwrap();
+                    prop_assert_eq!(found, without_holes(&mask, false));
+                    let found = Bits::of(mask.view()).unwrap().filled_by_slice(&Device::Cpu).unwrap();
+                    prop_assert_eq!(found.to_mask().unwrap(), without_holes(&mask, true));
+                }
+            }
+        }
+
+        #[test]
+        fn eroding_a_mask_is_dilating_what_is_around_it(
+            shape in prop::array::uniform3(1_usize..9),
+            every in 2_u64..60,
+            seed in 0_u64..1000,
+            times in 0_usize..4,
+        ) {
+            let mask = noise(shape, every, seed).mapv(|is_in| !is_in);
+            // The volume's surroundings do not belong to the mask.
+            let around = with_room(&mask, 5).mapv(|is_in| !is_in);
+            for neighbours in ALL {
+                let grown = dilate(&Device::Cpu, around.view(), neighbours, times).unwrap();
+                let left = without_room(&grown, 5).mapv(|is_in| !is_in);
+                prop_assert_eq!(erode(&Device::Cpu, mask.view(), neighbours, times).unwrap(), left);
+            }
         }
 
         #[test]

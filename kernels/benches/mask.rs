@@ -1,0 +1,140 @@
+//! How long masks, tiles and pictures take on this machine's CPU: `cargo bench -p kernels --bench mask`,
+//! or with a word from the names below to run some of them. Each line is a name, the least time and the
+//! median of several runs, in milliseconds, and the least that all threads together worked.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use kernels::bits::Bits;
+use kernels::blend::{Blend, starts};
+use kernels::decide::strongest;
+use kernels::mask::Cells;
+use kernels::tiles::gather;
+use kernels::{Device, Error, Neighbours};
+use ndarray::Array3;
+
+const RUNS: usize = 15;
+const CPU: Device = Device::Cpu;
+
+struct Bench {
+    wanted: Vec<String>,
+}
+
+impl Bench {
+    fn time<T>(&self, name: &str, mut run: impl FnMut() -> Result<T, Error>) -> Result<(), Error> {
+        if !self.wanted.is_empty() && !self.wanted.iter().any(|word| name.contains(word.as_str())) {
+            return Ok(());
+        }
+        let (mut times, mut work) = (Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            let (start, worked) = (Instant::now(), worked_ms());
+            black_box(run()?);
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+            work.push(worked_ms() - worked);
+        }
+        times.sort_by(f64::total_cmp);
+        work.sort_by(f64::total_cmp);
+        println!("{name:56} {:8.2} {:8.2}   worked {:8.2}", times[0], times[RUNS / 2], work[0]);
+        Ok(())
+    }
+}
+
+fn main() -> Result<(), Error> {
+    let wanted = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let bench = Bench { wanted };
+    println!("{} threads: least and median ms", rayon::current_num_threads());
+    let ct = ct([300, 512, 512]);
+    masks(&bench, &ct)?;
+    tiles(&bench)
+}
+
+fn masks(bench: &Bench, ct: &Array3<i16>) -> Result<(), Error> {
+    let mut sum = 0_i64;
+    bench.time("read 512x512x300 i16 once", || {
+        use rayon::prelude::*;
+        let all = ct.as_slice().expect("made in standard layout");
+        sum +=
+            all.par_chunks(1 << 20).map(|part| part.iter().map(|&v| i64::from(v)).sum::<i64>()).sum::<i64>();
+        Ok(sum)
+    })?;
+    bench.time("cells of 2x4x4, 512x512x300 i16", || Cells::of(&CPU, ct.view(), [2, 4, 4]))?;
+    bench.time("body, candidates in cells of 2x4x4", || {
+        Cells::of(&CPU, ct.view(), [2, 4, 4])?.body(-300, 100_000)
+    })?;
+    bench.time("body and lungs, candidates in cells of 2x4x4", || {
+        let cells = Cells::of(&CPU, ct.view(), [2, 4, 4])?;
+        Ok((cells.body(-300, 100_000)?, cells.lungs(-300, 100_000)?.dilated([0.7, 0.7, 1.0], 12.0)?))
+    })?;
+    bench.time("threshold 512x512x300 i16 into bits", || Bits::above(&CPU, ct.view(), -300))?;
+    let body = Bits::above(&CPU, ct.view(), -300)?;
+    let mask = body.to_mask()?;
+    bench.time("pack 512x512x300", || Bits::of(mask.view()))?;
+    bench.time("unpack 512x512x300", || body.to_mask())?;
+    bench.time("fill 512x512x300 bits", || body.clone().filled(&CPU))?;
+    bench.time("fill 512x512x300 bits by slice", || body.clone().filled_by_slice(&CPU))?;
+    for neighbours in [Neighbours::Six, Neighbours::Eighteen, Neighbours::TwentySix] {
+        bench.time(&format!("open once 512x512x300 bits, {neighbours:?}"), || {
+            body.clone().opened(&CPU, neighbours, 1)
+        })?;
+    }
+    let lung = body.clone().inverted();
+    bench.time("close by a ball of 7 voxels, 512x512x300 bits", || {
+        lung.clone().closed_by_ball(&CPU, [1.0; 3], 7.0)
+    })?;
+    Ok(())
+}
+
+fn tiles(bench: &Bench) -> Result<(), Error> {
+    let tile = Array3::from_elem((96, 96, 96), 0.5_f32);
+    let mut at = Vec::new();
+    for k in starts(192, 96, 0.5) {
+        for j in starts(192, 96, 0.5) {
+            for i in starts(192, 96, 0.5) {
+                at.push([k, j, i]);
+            }
+        }
+    }
+    bench.time("blend 27 tiles of 96^3 into 192^3", || {
+        let mut blend = Blend::new(&CPU, [192; 3])?;
+        for &at in &at {
+            blend.add(tile.view(), at)?;
+        }
+        blend.finish()
+    })?;
+    let volume = Array3::from_elem((192, 192, 192), 0.5_f32);
+    let at: Vec<_> = at.iter().map(|at| at.map(|n| n as isize - 8)).collect();
+    bench.time("gather 27 tiles of 96^3 from 192^3", || gather(&CPU, volume.view(), &at, [96; 3], -1.0))?;
+    let channels = [volume.view(), volume.view(), volume.view()];
+    bench.time("strongest of 3 channels of 192^3", || strongest(&CPU, &channels))
+}
+
+/// The processor time of all threads so far, where Linux tells it (else 0): on a machine that does other
+/// things as well it says more than the clock.
+fn worked_ms() -> f64 {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let spent = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok());
+    spent.filter_map(|line| line.split(' ').next()?.parse::<f64>().ok()).sum::<f64>() / 1e6
+}
+
+/// A body with two lungs and noise, roughly as a CT has them.
+fn ct(shape: [usize; 3]) -> Array3<i16> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 24) as f32
+    };
+    let [_, rows, columns] = shape.map(|n| n as f64);
+    Array3::from_shape_fn(shape, |(_, j, i)| {
+        let at = |x: f64, y: f64, w: f64, h: f64| {
+            ((i as f64 / columns - x) / w).powi(2) + ((j as f64 / rows - y) / h).powi(2) < 1.0
+        };
+        let hu = match at(0.5, 0.5, 0.45, 0.35) {
+            true if at(0.3, 0.5, 0.14, 0.22) || at(0.7, 0.5, 0.14, 0.22) => -850.0,
+            true => 40.0,
+            false => -1000.0,
+        };
+        (hu + 60.0 * (random() - 0.5)) as i16
+    })
+}

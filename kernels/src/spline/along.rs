@@ -1,0 +1,138 @@
+//! What cubic B-splines need of one axis of the source.
+
+use std::ops::Range;
+
+use crate::IndexMap;
+use crate::grid::Line;
+
+/// The pole of the cubic B-spline's prefilter.
+const POLE: f64 = -0.267_949_192_431_122_7; // sqrt(3) - 2
+
+/// The pole in the voxels' precision.
+pub(super) const Z: f32 = POLE as f32;
+
+/// What both passes of the prefilter leave out, `filtered = pass back (pass forth (voxels))`.
+const GAIN: f64 = -6.0 * POLE;
+
+/// From so many voxels off nothing reaches a coefficient: the pole to the power of 16 is 7e-10, a
+/// hundredth of what 32 bits hold.
+const REACH: isize = 16;
+
+/// How an axis of the source becomes an axis of the output.
+///
+/// The source's voxels that matter are `window`, in order. Unless `taps` are [`Taps::Voxels`] they are
+/// prefiltered: each becomes itself plus [`Z`] times the one before, then itself plus `Z` times the one
+/// after. Then each place takes its share of the window from `at` on.
+#[derive(Debug)]
+pub(super) struct Along {
+    /// Source index of each voxel of the window, mirrored at the border's voxel centres where the window
+    /// reaches beyond. Never empty.
+    pub(super) window: Vec<usize>,
+    /// Where in the window each place's first tap is.
+    pub(super) at: Vec<usize>,
+    pub(super) taps: Taps,
+}
+
+/// What is taken from the window.
+#[derive(Debug)]
+pub(super) enum Taps {
+    /// The voxel: all places are voxel centres, where an interpolating spline is the voxel.
+    Voxels,
+    /// The prefiltered voxel times this.
+    Coefficients(f32),
+    /// Four prefiltered voxels in a row, for each place times these.
+    Cubic(Vec<[f32; 4]>),
+}
+
+impl Along {
+    /// The values at `places` on an axis of `n` voxels; all are inside, and neither is 0.
+    pub(super) fn places(places: &[f64], n: usize) -> Self {
+        if places.iter().all(|place| place.fract() == 0.0) {
+            let first: Vec<isize> = places.iter().map(|&place| place as isize).collect();
+            return Self::of(&first, 1, 0, n, Taps::Voxels);
+        }
+        let first: Vec<isize> = places.iter().map(|place| place.floor() as isize - 1).collect();
+        let weights = places.iter().map(|&place| weights(place).map(|weight| weight as f32)).collect();
+        Self::of(&first, 4, REACH, n, Taps::Cubic(weights))
+    }
+
+    /// The coefficients of a stretch of an axis of `n` voxels, which may reach beyond its ends.
+    pub(super) fn coefficients(stretch: Range<isize>, n: usize) -> Self {
+        Self::of(&stretch.collect::<Vec<_>>(), 1, REACH, n, Taps::Coefficients(GAIN as f32))
+    }
+
+    fn of(first: &[isize], taps: isize, reach: isize, n: usize, kind: Taps) -> Self {
+        let low = first.iter().min().expect("at least one place") - reach;
+        let high = first.iter().max().expect("at least one place") + taps + reach;
+        let window = (low..high).map(|at| mirrored(at, n)).collect();
+        let at = first.iter().map(|first| (first - low) as usize).collect();
+        Self { window, at, taps: kind }
+    }
+
+    /// The source voxels that the window touches.
+    pub(super) fn used(&self) -> Range<usize> {
+        let low = self.window.iter().min().expect("a window is never empty");
+        let high = self.window.iter().max().expect("a window is never empty");
+        *low..high + 1
+    }
+
+    pub(super) fn is_filtered(&self) -> bool {
+        !matches!(self.taps, Taps::Voxels)
+    }
+}
+
+/// What the four prefiltered voxels from `floor(place) - 1` on count for.
+pub(super) fn weights(place: f64) -> [f64; 4] {
+    let t = place - place.floor();
+    let u = 1.0 - t;
+    let outer = |t: f64| t * t * t;
+    let inner = |t: f64| 4.0 - 6.0 * t * t + 3.0 * t * t * t;
+    [outer(u), inner(t), inner(u), outer(t)].map(|weight| weight / 6.0 * GAIN)
+}
+
+/// The voxel that stands for `at` on an axis of `n`: mirrored at the centres of the first and the last.
+fn mirrored(at: isize, n: usize) -> usize {
+    let period = 2 * (n as isize - 1);
+    if period == 0 {
+        return 0;
+    }
+    let at = at.rem_euclid(period);
+    at.min(period - at) as usize
+}
+
+/// The lines of a map along the axes in the order of the source's axes: which output indices are
+/// inside, and where.
+pub(super) fn places(
+    lines: [Line; 3],
+    shape: [usize; 3],
+    source: [usize; 3],
+) -> [(Range<usize>, Vec<f64>); 3] {
+    std::array::from_fn(|source_axis| {
+        let axis = lines.iter().position(|line| line.source_axis == source_axis);
+        let axis = axis.expect("the lines follow all three axes");
+        lines[axis].places(shape[axis], source[source_axis])
+    })
+}
+
+/// For each axis of the source, the coefficients that the places of an output of `shape` need; `None` if
+/// all of them are outside.
+pub(super) fn reached(map: &IndexMap, shape: [usize; 3], source: [usize; 3]) -> Option<[Range<isize>; 3]> {
+    let mut reached = [const { 0..0 }; 3];
+    for (axis, stretch) in reached.iter_mut().enumerate() {
+        let row = map[2 - axis];
+        let ways = (0..3).map(|column| row[column] * shape[2 - column].saturating_sub(1) as f64);
+        let (mut low, mut high) = (row[3], row[3]);
+        for way in ways {
+            low += way.min(0.0);
+            high += way.max(0.0);
+        }
+        // More than places are rounded by.
+        let low = low.max(-0.5) - 1e-5;
+        let high = high.min(source[axis] as f64 - 0.5) + 1e-5;
+        if !(low.is_finite() && high.is_finite() && low <= high) || source[axis] == 0 {
+            return None;
+        }
+        *stretch = low.floor() as isize - 1..high.floor() as isize + 3;
+    }
+    Some(reached)
+}

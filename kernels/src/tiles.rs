@@ -1,0 +1,154 @@
+//! Tiles cut out of a volume into the batch that a network takes, and which of them are worth it.
+//!
+//! Where tiles start is [`crate::blend::starts`]'s business, and putting their answers together
+//! [`crate::blend::Blend`]'s.
+
+use ndarray::{Array5, ArrayView3, s};
+use rayon::prelude::*;
+
+use crate::bits::Bits;
+use crate::{Device, Error, Voxel, blank};
+
+/// The tiles of `shape` that start at `starts` (`[k, j, i]`) as one batch `[n, 1, k, j, i]`, with `pad`
+/// where they reach beyond `volume`.
+///
+/// A start may lie before the volume: a tile with a border of its own begins at less than 0. The volume may
+/// lie in memory in any way; it is quickest if its rows are in one piece.
+///
+/// # Errors
+///
+/// [`Error::OutOfMemory`] if there is no room for the result.
+pub fn gather<T: Voxel>(
+    device: &Device,
+    volume: ArrayView3<'_, T>,
+    starts: &[[isize; 3]],
+    shape: [usize; 3],
+    pad: T,
+) -> Result<Array5<T>, Error> {
+    device.on_cpu(module_path!())?;
+    let too_many = Error::OutOfMemory { voxels: usize::MAX };
+    let slices = starts.len().checked_mul(shape[0]).ok_or(too_many)?;
+    let mut batch = blank([slices, shape[1], shape[2]])?;
+    let size = shape[1] * shape[2];
+    if !batch.is_empty() {
+        let voxels = batch.as_slice_mut().expect("made in standard layout");
+        voxels.par_chunks_mut(size).enumerate().for_each(|(at, slice)| {
+            let [k, j, i] = starts[at / shape[0]];
+            cut_slice(volume, [k.saturating_add_unsigned(at % shape[0]), j, i], slice, shape[2], pad);
+        });
+    }
+    let batch = batch.into_shape_with_order([starts.len(), 1, shape[0], shape[1], shape[2]]);
+    Ok(batch.expect("as many voxels in the same order"))
+}
+
+/// One slice of a tile, with rows of `columns` voxels, whose first voxel lies at `at`.
+fn cut_slice<T: Voxel>(volume: ArrayView3<'_, T>, at: [isize; 3], slice: &mut [T], columns: usize, pad: T) {
+    let [_, rows, all] = volume.dim().into();
+    let plane = usize::try_from(at[0]).ok().filter(|&k| k < volume.dim().0);
+    let inside = along(at[2], columns, all);
+    let Some(k) = plane.filter(|_| !inside.is_empty()) else { return slice.fill(pad) };
+    let plane = volume.slice(s![k, .., ..]);
+    // `inside` is not empty, so this is the index of a voxel.
+    let first = at[2].saturating_add_unsigned(inside.start) as usize;
+    let part = first..first + inside.len();
+    let within = along(at[1], slice.len() / columns, rows);
+    for (j, row) in slice.chunks_mut(columns).enumerate() {
+        if !within.contains(&j) {
+            row.fill(pad);
+            continue;
+        }
+        let from = plane.slice(s![at[1].saturating_add_unsigned(j), part.clone()]);
+        row[..inside.start].fill(pad);
+        row[inside.end..].fill(pad);
+        let to = &mut row[inside.clone()];
+        match from.to_slice() {
+            Some(from) => to.copy_from_slice(from),
+            None => to.iter_mut().zip(&from).for_each(|(to, &from)| *to = from),
+        }
+    }
+}
+
+/// Which of the `n` voxels from `start` on lie on an axis of `all` voxels.
+fn along(start: isize, n: usize, all: usize) -> std::ops::Range<usize> {
+    let low = start.min(0).unsigned_abs().min(n);
+    let high = all.saturating_sub(start.max(0) as usize).saturating_add(low).min(n);
+    low..high
+}
+
+/// Which of the parts of `shape` that start at `starts` (`[k, j, i]`) hold a voxel of `wanted`: where a
+/// tile's part holds none, the network need not be run.
+pub fn holding(wanted: &Bits, starts: &[[isize; 3]], shape: [usize; 3]) -> Vec<bool> {
+    let holds = |start: &[isize; 3]| {
+        let end = |axis: usize| start[axis].saturating_add_unsigned(shape[axis]).max(0) as usize;
+        wanted.any_within(start.map(|at| at.max(0) as usize), [end(0), end(1), end(2)])
+    };
+    starts.par_iter().map(holds).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array3;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn volume(shape: [usize; 3]) -> Array3<i16> {
+        Array3::from_shape_fn(shape, |(k, j, i)| (k * 700 + j * 20 + i) as i16 + 1)
+    }
+
+    /// Voxel by voxel.
+    fn check(volume: ArrayView3<'_, i16>, starts: &[[isize; 3]], shape: [usize; 3]) {
+        let found = gather(&Device::Cpu, volume, starts, shape, -7).unwrap();
+        assert_eq!(found.shape(), [starts.len(), 1, shape[0], shape[1], shape[2]]);
+        for ((n, _, k, j, i), &value) in found.indexed_iter() {
+            let at = [k, j, i];
+            let at: [usize; 3] = std::array::from_fn(|a| starts[n][a].wrapping_add(at[a] as isize) as usize);
+            assert_eq!(value, volume.get(at).copied().unwrap_or(-7), "{at:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_batch_holds_the_volume_where_there_is_one_and_padding_elsewhere(
+            size in prop::array::uniform3(0_usize..9),
+            shape in prop::array::uniform3(0_usize..9),
+            starts in prop::collection::vec(prop::array::uniform3(-12_isize..12), 0..5),
+        ) {
+            let volume = volume(size);
+            check(volume.view(), &starts, shape);
+            check(volume.view().reversed_axes(), &starts, shape);
+            check(volume.slice(s![..;-1, ..;2, ..;-1]), &starts, shape);
+        }
+
+        #[test]
+        fn a_tile_is_wanted_if_any_of_its_voxels_is(
+            size in prop::array::uniform3(1_usize..9),
+            long in 1_usize..150,
+            shape in prop::array::uniform3(0_usize..70),
+            starts in prop::collection::vec(prop::array::uniform3(-70_isize..150), 0..5),
+            voxel in prop::array::uniform3(0_usize..150),
+        ) {
+            let size = [size[0], size[1], long];
+            let mut mask = Array3::from_elem(size, false);
+            mask[[voxel[0] % size[0], voxel[1] % size[1], voxel[2] % size[2]]] = true;
+            let found = holding(&Bits::of(mask.view()).unwrap(), &starts, shape);
+            for (start, found) in starts.iter().zip(found) {
+                let mut tile = ndarray::indices(shape).into_iter().map(|(k, j, i)| [k, j, i]);
+                let any = tile.any(|at| {
+                    let at: [usize; 3] = std::array::from_fn(|a| (start[a] + at[a] as isize) as usize);
+                    mask.get(at) == Some(&true)
+                });
+                prop_assert_eq!(found, any);
+            }
+        }
+    }
+
+    #[test]
+    fn starts_beyond_all_bounds_are_padding() {
+        let volume = volume([2, 3, 4]);
+        check(volume.view(), &[[isize::MAX, 0, 0], [0, isize::MIN, 0], [0, 0, isize::MAX - 1]], [2, 2, 2]);
+        let found = gather(&Device::Cpu, volume.view(), &[[0; 3]; 4], [usize::MAX, 1, 1], 0);
+        assert_eq!(found.err(), Some(Error::OutOfMemory { voxels: usize::MAX }));
+    }
+}
