@@ -21,7 +21,6 @@ const SUMMED: usize = 16;
 
 /// A kernel of components.cu, or of another file, launched on at least `threads` threads with these arguments.
 macro_rules! launch {
-    ($gpu:expr, $name:literal, $($rest:tt)*) => { launch!($gpu, "components", $name, $($rest)*) };
     ($gpu:expr, $file:literal, $name:literal, $threads:expr, $($argument:expr),* $(,)?) => {{
         let kernel = $gpu.kernel($file, $name)?;
         let mut launch = $gpu.stream().launch_builder(&kernel);
@@ -30,6 +29,7 @@ macro_rules! launch {
         // made for.
         unsafe { launch.launch(blocks([$threads, 1, 1], [BLOCK, 1, 1])) }.map_err(refused)?;
     }};
+    ($gpu:expr, $name:literal, $($rest:tt)*) => { launch!($gpu, "components", $name, $($rest)*) };
 }
 
 /// A mask on the device, each row as words of 64 voxels.

@@ -55,7 +55,7 @@ macro_rules! sources {
         }
     };
 }
-sources!["cast" in "", "components" in "components/", "measure" in "", "nms" in ""];
+sources!["cast" in "", "components" in "components/", "measure" in "", "nms" in "", "scan" in "components/"];
 
 /// The source of that name.
 pub(super) fn find(name: &str) -> &'static Source {

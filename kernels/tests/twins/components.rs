@@ -76,7 +76,9 @@ fn components_that_wind_are_those_of_the_cpu() {
 /// So many rows that the sums before each take three levels.
 #[test]
 fn components_of_many_rows_are_those_of_the_cpu() {
-    let Some(Device::Cuda(gpu)) = emulator::device("components_of_many_rows_are_those_of_the_cpu") else { return };
+    let Some(Device::Cuda(gpu)) = emulator::device("components_of_many_rows_are_those_of_the_cpu") else {
+        return;
+    };
     check(&gpu, &noise([2, 530_000, 1], 34, 3), Neighbours::TwentySix);
 }
 
