@@ -4,7 +4,7 @@ use cudarc::driver::PushKernelArg;
 use rayon::prelude::*;
 
 use super::cpu::Sums;
-use super::rows::pack_rows;
+use super::rows::{Slices, pack_slice};
 use super::{Components, Slab};
 use crate::gpu::{Element, Gpu, Memory, Volume, blocks, refused};
 use crate::simd::Level;
@@ -38,18 +38,24 @@ pub(super) struct Packed {
     pub(super) shape: [usize; 3],
 }
 
-/// `voxels`, an array of `shape` in standard layout, packed here: less to send.
-pub(super) fn sent(gpu: &Gpu, voxels: &[bool], shape: [usize; 3]) -> Result<Packed, Error> {
+/// `mask`, an array of `shape`, as words: an eighth of the bytes to send.
+pub(super) fn sent(gpu: &Gpu, mask: Slices<'_>, shape: [usize; 3]) -> Result<Packed, Error> {
     check(shape)?;
     let [slices, rows, columns] = shape;
-    let size = rows * columns.div_ceil(64);
-    let mut words = vec![0; slices * size];
-    if !voxels.is_empty() {
-        let level = Level::best();
-        let slices = voxels.par_chunks(rows * columns).zip(words.par_chunks_mut(size));
-        slices.for_each(|(voxels, words)| pack_rows(level, voxels, columns, words));
-    }
-    Ok(Packed { words: gpu.upload(&words)?, shape })
+    let words = match mask {
+        Slices::Words(words) => gpu.upload(words)?,
+        Slices::Voxels(voxels) => {
+            let size = rows * columns.div_ceil(64);
+            let mut words = vec![0; slices * size];
+            if !voxels.is_empty() {
+                let level = Level::best();
+                let slices = voxels.par_chunks(rows * columns).zip(words.par_chunks_mut(size));
+                slices.for_each(|(voxels, words)| pack_slice(level, voxels, columns, words));
+            }
+            gpu.upload(&words)?
+        }
+    };
+    Ok(Packed { words, shape })
 }
 
 /// The voxels of `mask` that are not 0.

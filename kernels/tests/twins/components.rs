@@ -1,4 +1,5 @@
-use kernels::components::{Components, components, components_on_device};
+use kernels::bits::Bits;
+use kernels::components::{Components, components, components_in_bits, components_on_device};
 use kernels::gpu::Gpu;
 use kernels::{Device, Error, Neighbours};
 use ndarray::Array3;
@@ -29,6 +30,9 @@ fn check(gpu: &Gpu, mask: &Array3<bool>, neighbours: Neighbours) {
         assert_eq!(found.labels().unwrap(), labels, "{neighbours:?}, {:?}", mask.dim());
     };
     same(components(&Device::Cuda(gpu.clone()), mask.view(), neighbours).unwrap());
+    same(
+        components_in_bits(&Device::Cuda(gpu.clone()), &Bits::of(mask.view()).unwrap(), neighbours).unwrap(),
+    );
     same(components_on_device(&gpu.upload_mask(mask.view()).unwrap(), neighbours).unwrap());
     assert_eq!(expected.labels_on_device(gpu).unwrap().download().unwrap(), labels);
     let is_wanted = |part: &kernels::components::Component| part.voxels % 2 == 0;
