@@ -1,7 +1,7 @@
 //! Rows of a mask as runs: voxels that follow each other in one row.
 
 use crate::bits::pack_where;
-use crate::simd::Level;
+use crate::simd::{Instructions, Level};
 
 /// The first column of a run and the one past its last.
 pub(crate) type Run = [u32; 2];
@@ -41,10 +41,53 @@ impl<'a> Slices<'a> {
 pub(super) fn pack_slice(level: Level, voxels: &[bool], columns: usize, words: &mut [u64]) {
     if columns.is_multiple_of(64) {
         // Then the rows are one long one.
-        return pack_where(level, voxels, words, |is_in| is_in);
+        return pack_row(level, voxels, words);
     }
     for (row, words) in voxels.chunks_exact(columns).zip(words.chunks_exact_mut(columns.div_ceil(64))) {
-        pack_where(level, row, words, |is_in| is_in);
+        pack_row(level, row, words);
+    }
+}
+
+/// As [`pack_where`], but a word at once where an instruction does that: on 512 x 512 x 300 voxels a third of
+/// the time.
+fn pack_row(level: Level, row: &[bool], words: &mut [u64]) {
+    let whole = row.len() / 64;
+    match level.instructions() {
+        // SAFETY: such a level is only given out where the machine was found to have these instructions.
+        #[cfg(target_arch = "x86_64")]
+        Instructions::Avx512 => unsafe { x86::pack_avx512(row.as_chunks().0, words) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Instructions::Avx2 => unsafe { x86::pack_avx2(row.as_chunks().0, words) },
+        _ => pack_where(level, &row[..whole * 64], words, |is_in| is_in),
+    }
+    pack_where(level, &row[whole * 64..], &mut words[whole..], |is_in| is_in);
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn pack_avx512(voxels: &[[bool; 64]], words: &mut [u64]) {
+        for (word, voxels) in words.iter_mut().zip(voxels) {
+            // SAFETY: reads the 64 bytes of `voxels`; it need not be aligned.
+            let voxels = unsafe { _mm512_loadu_si512(voxels.as_ptr().cast()) };
+            *word = _mm512_test_epi8_mask(voxels, voxels);
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn pack_avx2(voxels: &[[bool; 64]], words: &mut [u64]) {
+        for (word, voxels) in words.iter_mut().zip(voxels) {
+            let half = |first: usize| {
+                // SAFETY: reads 32 of the 64 bytes of `voxels`; it need not be aligned.
+                let voxels = unsafe { _mm256_loadu_si256(voxels[first..first + 32].as_ptr().cast()) };
+                // The bit of each voxel moves to the top of its byte, from where it is taken.
+                u64::from(_mm256_movemask_epi8(_mm256_slli_epi16::<7>(voxels)) as u32)
+            };
+            *word = half(0) | half(32) << 32;
+        }
     }
 }
 
