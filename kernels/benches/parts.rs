@@ -8,7 +8,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use kernels::components::{Components, components};
+use kernels::bits::Bits;
+use kernels::components::{Components, components, components_in_bits};
 use kernels::measure::measure;
 use kernels::nms::{Scored, nms};
 use kernels::{Device, Error, Neighbours};
@@ -57,6 +58,11 @@ fn main() -> Result<(), Error> {
             })?;
         }
     }
+
+    let bits = Bits::of(busy.view())?;
+    bench("components of bits, busy TwentySix", &mut || {
+        components_in_bits(&Device::Cpu, &bits, Neighbours::TwentySix).map(|v| drop(black_box(v)))
+    })?;
 
     let mut hu = random();
     let hu = Array3::from_shape_simple_fn(SHAPE, || (1400.0 * hu() - 1000.0) as i16);
