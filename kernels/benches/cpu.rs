@@ -10,7 +10,7 @@ use kernels::blend::{Blend, starts};
 use kernels::components::components;
 use kernels::nms::{Scored, nms};
 use kernels::resample::{Intensity, resample, resample_mask, resample_nearest};
-use kernels::{Device, Error, IndexMap, Neighbours, diameter, median, morphology, peaks, spline};
+use kernels::{Device, Error, IndexMap, Neighbours, diameter, median, morphology, peaks};
 use ndarray::{Array3, s};
 
 const RUNS: usize = 7;
@@ -50,17 +50,6 @@ fn main() -> Result<(), Error> {
     ] {
         bench(name, &mut || {
             resample(&Device::Cpu, ct.view(), shape, &map, window).map(|v| drop(black_box(v)))
-        })?;
-    }
-
-    for (name, shape, map) in [
-        ("spline 512x512x300 i16 to 1 mm", [300, 358, 358], axial),
-        ("spline 512x512x300, slices 1.25 to 1 mm", [375, 358, 358], thick),
-        ("spline 512x512x300 to 1 mm, axes turned", [358, 300, 358], sagittal),
-        ("spline 512x512x300 to 1 mm, oblique", [300, 358, 358], oblique),
-    ] {
-        bench(name, &mut || {
-            spline::resample(&Device::Cpu, ct.view(), shape, &map, window).map(|v| drop(black_box(v)))
         })?;
     }
 
