@@ -55,7 +55,17 @@ macro_rules! sources {
         }
     };
 }
-sources!["cast" in "", "components" in "components/", "measure" in "", "nms" in "", "scan" in "components/"];
+sources![
+    "bits" in "bits/",
+    "blend" in "blend/",
+    "cast" in "",
+    "components" in "components/",
+    "measure" in "",
+    "morphology" in "morphology/",
+    "nms" in "",
+    "scan" in "components/",
+    "tiles" in "tiles/",
+];
 
 /// The source of that name.
 pub(super) fn find(name: &str) -> &'static Source {

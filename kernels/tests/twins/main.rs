@@ -5,6 +5,7 @@
 #[path = "../emulator/mod.rs"]
 mod emulator;
 
+mod bits;
 mod cast;
 mod components;
 mod measure;
