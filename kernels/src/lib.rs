@@ -31,6 +31,7 @@ pub mod peaks;
 pub mod resample;
 pub mod shrink;
 pub mod spline;
+pub mod statistics;
 pub mod tiles;
 
 mod grid;

@@ -3,11 +3,12 @@
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
+use crate::simd::{Instructions, Level, at_each_level};
 use crate::{Device, Error, blank};
 
-/// Voxels of a row that are worked on together.
-const LANES: usize = 8;
-type Lane = [f32; LANES];
+/// Voxels of a row that are worked on together, at most: the 13 candidates for each fit into the registers.
+const LANES: usize = 16;
+type Lane<const N: usize> = [f32; N];
 
 /// Sorts nine values: pairs to put in order, one after the other (25, the fewest known).
 const SORT_NINE: [(usize, usize); 25] = [
@@ -48,6 +49,10 @@ const SORT_NINE: [(usize, usize); 25] = [
 /// [`Error::OutOfMemory`] if there is no room for the result.
 pub fn median(device: &Device, source: ArrayView3<'_, f32>) -> Result<Array3<f32>, Error> {
     device.on_cpu(module_path!())?;
+    reference(Level::best(), source)
+}
+
+fn reference(level: Level, source: ArrayView3<'_, f32>) -> Result<Array3<f32>, Error> {
     let (slices, rows, columns) = source.dim();
     let mut out = blank([slices, rows, columns])?;
     if source.is_empty() {
@@ -58,54 +63,67 @@ pub fn median(device: &Device, source: ArrayView3<'_, f32>) -> Result<Array3<f32
     // Nine sorted values for each column from -1 to `columns`, and room to read whole lanes.
     let width = (columns + 2).next_multiple_of(LANES) + LANES;
     let to = out.as_slice_mut().expect("made in standard layout");
-    to.par_chunks_mut(columns).enumerate().for_each_init(
+    to.par_chunks_mut(columns).enumerate().with_min_len(8).for_each_init(
         || vec![0.0_f32; 9 * width],
         |sorted, (at, row)| {
             let (k, j) = (at / rows, at % rows);
-            let around: [&[f32]; 9] = std::array::from_fn(|n| {
-                let k = (k + n / 3).saturating_sub(1).min(slices - 1);
-                let j = (j + n % 3).saturating_sub(1).min(rows - 1);
-                &voxels[(k * rows + j) * columns..][..columns]
-            });
-            for (rank, from) in around.into_iter().enumerate() {
+            for rank in 0..9 {
+                let k = (k + rank / 3).saturating_sub(1).min(slices - 1);
+                let j = (j + rank % 3).saturating_sub(1).min(rows - 1);
+                let from = &voxels[(k * rows + j) * columns..][..columns];
                 let to = &mut sorted[rank * width..][..columns + 2];
                 to[0] = from[0];
                 to[1..=columns].copy_from_slice(from);
                 to[columns + 1] = from[columns - 1];
             }
-            sort_columns(sorted, width);
-            median_of_three_columns(row, sorted, width);
+            match level.instructions() {
+                Instructions::Avx512 => of_columns(level, [0.0; 16], row, sorted, width),
+                _ => of_columns(level, [0.0; 8], row, sorted, width),
+            }
         },
     );
     Ok(out)
 }
 
+at_each_level! {
+    /// The medians of a row, from the nine rows of `width` around it. `_lane` is as many as are worked on
+    /// together.
+    fn of_columns[const N: usize](_lane: Lane<N>, row: &mut [f32], rows: &mut [f32], width: usize) {
+        sort_columns::<N>(rows, width);
+        median_of_three_columns::<N>(row, rows, width);
+    }
+}
+
 /// Puts `a` and `b` in order. Comparisons written so that they become one instruction each.
 #[inline(always)]
-fn order(values: &mut [Lane], a: usize, b: usize) {
+fn order<const N: usize>(values: &mut [Lane<N>], a: usize, b: usize) {
     let (x, y) = (values[a], values[b]);
-    for lane in 0..LANES {
+    for lane in 0..N {
         values[a][lane] = if x[lane] < y[lane] { x[lane] } else { y[lane] };
         values[b][lane] = if x[lane] < y[lane] { y[lane] } else { x[lane] };
     }
 }
 
 #[inline(always)]
-fn load(row: &[f32], at: usize) -> Lane {
-    let mut lane = [0.0; LANES];
-    lane.copy_from_slice(&row[at..at + LANES]);
+fn load<const N: usize>(row: &[f32], at: usize) -> Lane<N> {
+    let mut lane = [0.0; N];
+    lane.copy_from_slice(&row[at..at + N]);
     lane
 }
 
 /// Sorts each column of nine rows of `width` values.
-fn sort_columns(rows: &mut [f32], width: usize) {
-    for at in (0..width / LANES).map(|block| block * LANES) {
-        let mut column: [Lane; 9] = std::array::from_fn(|rank| load(rows, rank * width + at));
+#[inline(always)]
+fn sort_columns<const N: usize>(rows: &mut [f32], width: usize) {
+    for at in (0..width / N).map(|block| block * N) {
+        let mut column: [Lane<N>; 9] = [[0.0; N]; 9];
+        for (rank, lane) in column.iter_mut().enumerate() {
+            *lane = load(rows, rank * width + at);
+        }
         for (a, b) in SORT_NINE {
             order(&mut column, a, b);
         }
         for (rank, lane) in column.iter().enumerate() {
-            rows[rank * width + at..][..LANES].copy_from_slice(lane);
+            rows[rank * width + at..][..N].copy_from_slice(lane);
         }
     }
 }
@@ -115,13 +133,14 @@ fn sort_columns(rows: &mut [f32], width: usize) {
 /// Sorting the three values of each rank as well leaves a 9 x 3 table that rises both ways. A value
 /// with 14 or more of the 27 at or below it by its place alone, or at or above it, can be left out, as
 /// long as as many go on either side; that leaves 13.
-fn median_of_three_columns(row: &mut [f32], sorted: &[f32], width: usize) {
-    for (block, to) in row.chunks_mut(LANES).enumerate() {
-        let mut left = [[0.0; LANES]; 13];
+#[inline(always)]
+fn median_of_three_columns<const N: usize>(row: &mut [f32], sorted: &[f32], width: usize) {
+    for (block, to) in row.chunks_mut(N).enumerate() {
+        let mut left = [[0.0; N]; 13];
         let mut count = 0;
         for rank in 0..9 {
-            let from = &sorted[rank * width + block * LANES..][..LANES + 2];
-            let mut three: [Lane; 3] = std::array::from_fn(|shift| load(from, shift));
+            let from = &sorted[rank * width + block * N..][..N + 2];
+            let mut three: [Lane<N>; 3] = [load(from, 0), load(from, 1), load(from, 2)];
             order(&mut three, 0, 1);
             order(&mut three, 1, 2);
             order(&mut three, 0, 1);
@@ -140,8 +159,8 @@ fn median_of_three_columns(row: &mut [f32], sorted: &[f32], width: usize) {
 /// Of any 8 of 13 values neither the least nor the greatest is the median: both go, another comes in,
 /// until three are left.
 #[inline(always)]
-fn median_of_thirteen(values: [Lane; 13]) -> Lane {
-    let mut held = [[0.0; LANES]; 8];
+fn median_of_thirteen<const N: usize>(values: [Lane<N>; 13]) -> Lane<N> {
+    let mut held = [[0.0; N]; 8];
     held.copy_from_slice(&values[..8]);
     for size in (3..=8).rev() {
         let held = &mut held[..size];
@@ -168,7 +187,7 @@ mod tests {
     #[test]
     fn the_network_sorts_nine_values() {
         for bits in 0..512_u32 {
-            let mut values: [Lane; 9] = std::array::from_fn(|at| [(bits >> at & 1) as f32; LANES]);
+            let mut values: [Lane<LANES>; 9] = std::array::from_fn(|at| [(bits >> at & 1) as f32; LANES]);
             for (a, b) in SORT_NINE {
                 order(&mut values, a, b);
             }
@@ -185,6 +204,9 @@ mod tests {
                 (at * at * 7919 % 1009 % 97) as f32 - 40.0
             });
             let found = median(&Device::Cpu, source.view()).unwrap();
+            for &level in Level::all() {
+                assert_eq!(reference(level, source.view()).unwrap(), found, "{level:?}");
+            }
             for ((k, j, i), &found) in found.indexed_iter() {
                 let clamp =
                     |at: usize, step: usize, axis: usize| (at + step).saturating_sub(1).min(shape[axis] - 1);
