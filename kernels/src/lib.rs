@@ -28,6 +28,7 @@ pub mod median;
 pub mod morphology;
 pub mod nms;
 pub mod peaks;
+pub mod render;
 pub mod resample;
 pub mod shrink;
 pub mod spline;

@@ -108,7 +108,7 @@ impl<T: Voxel + PartialOrd> Cells<T> {
     }
 
     /// Where lungs can be: voxels of at most `air` that are enclosed by others in their slice, in parts of at
-    /// least `smallest` voxels, hanging together through faces.
+    /// least `smallest` voxels that hang together through faces and into which a whole cell fits.
     ///
     /// Openings narrower than a cell count as closed. Air in the bowel and the windpipe is among it.
     ///
@@ -117,9 +117,20 @@ impl<T: Voxel + PartialOrd> Cells<T> {
     /// [`Error::OutOfMemory`] if there is no room for the result.
     pub fn lungs(&self, air: T, smallest: usize) -> Result<Candidates, Error> {
         let dense = Bits::wherever(self.greatest.view(), |greatest| greatest > air)?;
-        let mut inside = dense.filled_by_slice(&Device::Cpu)?;
+        let mut inside = dense.clone().filled_by_slice(&Device::Cpu)?;
+        let mut whole = dense.inverted();
+        whole.keep(&inside);
         inside.keep(&Bits::wherever(self.least.view(), |least| least <= air)?);
-        self.candidates(inside).parts(smallest)
+        // The skin has cells with air as well, but none of air alone.
+        let parts = components(&Device::Cpu, inside.to_mask()?.view(), Neighbours::Six)?;
+        let mut has_whole = vec![false; parts.list().len() + 1];
+        for ((k, j, i), &label) in parts.labels()?.indexed_iter() {
+            has_whole[label as usize] |= whole.contains([k, j, i]);
+        }
+        let voxels = self.cell.iter().product::<usize>();
+        let lungs = parts
+            .mask(|part| has_whole[part.label as usize] && part.voxels.saturating_mul(voxels) >= smallest)?;
+        Ok(self.candidates(Bits::of(lungs.view())?))
     }
 
     fn candidates(&self, cells: Bits) -> Candidates {
@@ -229,6 +240,7 @@ at_each_level! {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::s;
     use proptest::prelude::*;
 
     use super::*;
@@ -250,6 +262,22 @@ mod tests {
     fn large(mask: &Array3<bool>, smallest: usize) -> Array3<bool> {
         let parts = components(&CPU, mask.view(), Neighbours::Six).unwrap();
         parts.mask(|part| part.voxels >= smallest).unwrap()
+    }
+
+    /// Parts that hold all voxels of some cell.
+    fn with_whole_cell(mask: &Array3<bool>, cell: [usize; 3]) -> Array3<bool> {
+        let parts = components(&CPU, mask.view(), Neighbours::Six).unwrap();
+        let labels = parts.labels().unwrap();
+        let mut kept = vec![false; parts.list().len() + 1];
+        for start in mask.indexed_iter().map(|((k, j, i), _)| [k, j, i]) {
+            if (0..3).all(|axis| start[axis] % cell[axis] == 0) {
+                let end: [usize; 3] =
+                    std::array::from_fn(|axis| (start[axis] + cell[axis]).min(mask.shape()[axis]));
+                let block = labels.slice(s![start[0]..end[0], start[1]..end[1], start[2]..end[2]]);
+                kept[labels[start] as usize] |= block.iter().all(|&label| label == labels[start]);
+            }
+        }
+        parts.mask(|part| kept[part.label as usize]).unwrap()
     }
 
     fn filled_by_slice(mask: &Array3<bool>) -> Array3<bool> {
@@ -301,7 +329,7 @@ mod tests {
             let candidates = cells.body(air, smallest).unwrap();
             holds(&candidates, &body);
             let enclosed = ndarray::Zip::from(&filled_by_slice(&dense)).and(&dense).map_collect(|&a, &b| a && !b);
-            holds(&cells.lungs(air, smallest).unwrap(), &large(&enclosed, smallest));
+            holds(&cells.lungs(air, smallest).unwrap(), &with_whole_cell(&large(&enclosed, smallest), cell));
             let soft = volume.mapv(|value| (air..air.saturating_add(100)).contains(&value));
             let soft_candidates = cells.within(air, air.saturating_add(99)).unwrap().parts(smallest).unwrap();
             holds(&soft_candidates, &large(&soft, smallest));
@@ -346,7 +374,7 @@ mod tests {
             let lung = at(k, j, i, [10.0, 60.0, 50.0], [30.0, 25.0, 20.0]);
             let body = at(k, j, i, [20.0, 60.0, 80.0], [400.0, 45.0, 65.0]);
             if lung {
-                -850
+                -850_i16
             } else if body {
                 40
             } else {
@@ -360,6 +388,6 @@ mod tests {
         let identity = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
         let starts = [[0, 0, 0], [0, 40, 40], [38, 50, 130], [-60, 40, 40], [40, 40, 40]];
         assert_eq!(lungs.touched_by(&starts, [20; 3], &identity), [false, true, false, false, false]);
-        assert_eq!(body.touched_by(&starts, [20; 3], &identity), [false, true, true, false, true]);
+        assert_eq!(body.touched_by(&starts, [20; 3], &identity), [false, true, true, false, false]);
     }
 }

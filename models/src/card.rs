@@ -161,6 +161,9 @@ pub struct Tiles {
     /// instance normalisation sees the whole tile.
     #[serde(default)]
     pub shrink: bool,
+    /// Bytes that lie between the layers for each voxel of the tile, by which a device's memory is planned: the peak
+    /// of ONNX Runtime's own kernels on a CPU (`docs/adr/0002-onnx-runtime.md`), weights aside.
+    pub bytes_per_voxel: u32,
     /// How the outputs of neighbouring tiles become one.
     pub join: Join,
 }

@@ -21,13 +21,16 @@
 //! Nothing here knows patients or series: the tensor comes from the engine, which reads in the card how
 //! it must be. `ort` appears in this crate only.
 
+mod builds;
 mod cache;
 mod card;
+mod cuda;
 mod error;
 mod fetch;
 mod font;
 mod network;
 mod onnx;
+pub mod plan;
 mod runtime;
 mod tiles;
 mod unet;

@@ -166,6 +166,7 @@ fn session(
     let provider = match runtime.provider() {
         // The arena keeps what was needed most at any time, for good.
         Provider::Cpu => ep::CPU::default().with_arena_allocator(false).build(),
+        Provider::Cuda => ep::CUDA::default().with_tf32(false).build(),
         Provider::OpenVino => ep::OpenVINO::default()
             .with_device_type("CPU")
             // Without this it computes in bfloat16 where the processor can.

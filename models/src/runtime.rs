@@ -3,15 +3,14 @@
 //! It is a shared library that is not linked: the program starts without it, and says what to do.
 //! Which build is fetched and why: `docs/adr/0002-onnx-runtime.md`.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
+use crate::builds::{Build, fetch_into};
 use crate::cache::{Cache, Progress};
+use crate::cuda;
 use crate::error::Error;
-use crate::fetch::{self, Package};
 
 /// The environment variable that names the library.
 pub(crate) const VARIABLE: &str = "FOCI_ONNXRUNTIME";
@@ -27,6 +26,8 @@ pub struct Places {
     pub cache: Cache,
     /// Whether it may be fetched.
     pub fetch: bool,
+    /// Whether it is to compute on a CUDA device: another build, and NVIDIA's libraries beside it.
+    pub cuda: bool,
 }
 
 impl Places {
@@ -38,6 +39,7 @@ impl Places {
             program: std::env::current_exe().ok().and_then(|path| Some(path.parent()?.to_owned())),
             cache: Cache::from_environment(),
             fetch: true,
+            cuda: false,
         }
     }
 
@@ -48,9 +50,15 @@ impl Places {
         }
         let program = self.program.as_deref().and_then(library_in);
         program.or_else(|| {
-            let mut builds = Build::of_this_machine().into_iter();
+            let mut builds = Build::of_this_machine(self.cuda).into_iter();
             builds.find_map(|build| library_in(&self.cache.entry(&build.entry())))
         })
+    }
+
+    /// What of NVIDIA's libraries is neither installed nor in the cache, and how many bytes it is to fetch; empty
+    /// where nothing is missing. Nothing is fetched.
+    pub fn missing_for_cuda(&self) -> Vec<(&'static str, u64)> {
+        cuda::missing(&self.cache)
     }
 }
 
@@ -69,6 +77,8 @@ pub enum Provider {
     Cpu,
     /// Intel's OpenVINO, which runs on every x86-64 processor.
     OpenVino,
+    /// NVIDIA's cuDNN and cuBLAS, on a CUDA device.
+    Cuda,
 }
 
 impl Provider {
@@ -77,6 +87,7 @@ impl Provider {
         match self {
             Self::Cpu => "CPU",
             Self::OpenVino => "OpenVINO CPU",
+            Self::Cuda => "CUDA",
         }
     }
 }
@@ -87,7 +98,8 @@ static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 impl Runtime {
     /// Loads ONNX Runtime from the first of `places` that has it, else fetches it into the cache.
     ///
-    /// `progress` hears of the fetch. Once loaded, every further call gives the same runtime, wherever
+    /// Where CUDA is asked for and the library that was named or lies beside the program cannot do it, it computes on
+    /// the CPU: see [`Self::provider`]. `progress` hears of the fetch. Once loaded, every further call gives the same runtime, wherever
     /// it looks.
     ///
     /// # Errors
@@ -104,9 +116,9 @@ impl Runtime {
             None if places.named.is_some() => {
                 return Err(Error::Runtime(format!("{VARIABLE} names no {LIBRARY}")));
             }
-            None => fetch_into(&places.cache, places.fetch, progress)?,
+            None => fetch_into(places, progress)?,
         };
-        let runtime = Self::load(&library)?;
+        let runtime = Self::load(&library, places, progress)?;
         *loaded = Some(runtime.clone());
         Ok(runtime)
     }
@@ -121,11 +133,18 @@ impl Runtime {
         self.provider
     }
 
-    fn load(library: &Path) -> Result<Self, Error> {
+    fn load(library: &Path, places: &Places, progress: &dyn Fn(Progress<'_>)) -> Result<Self, Error> {
         // ort would look for a relative path beside the program.
         let library = library.canonicalize().map_err(|e| Error::Runtime(e.to_string()))?;
         let beside = |name: &str| library.parent().is_some_and(|folder| folder.join(name).exists());
-        let provider = if beside(OPENVINO) { Provider::OpenVino } else { Provider::Cpu };
+        let provider = if places.cuda && beside(CUDA) {
+            cuda::load(&places.cache, places.fetch, progress)?;
+            Provider::Cuda
+        } else if beside(OPENVINO) {
+            Provider::OpenVino
+        } else {
+            Provider::Cpu
+        };
         let builder = ort::init_from(&library).map_err(|e| Error::Runtime(reason(&e)))?;
         let environment = builder
             .with_name("foci")
@@ -163,19 +182,22 @@ fn reason(e: &ort::LoadDynamicError) -> String {
 
 /// What the library's file name begins with.
 #[cfg(target_os = "windows")]
-const LIBRARY: &str = "onnxruntime.dll";
+pub(crate) const LIBRARY: &str = "onnxruntime.dll";
 /// What the library's file name begins with.
 #[cfg(target_os = "macos")]
-const LIBRARY: &str = "libonnxruntime.dylib";
+pub(crate) const LIBRARY: &str = "libonnxruntime.dylib";
 /// What the library's file name begins with; a version may follow.
 #[cfg(not(any(target_os = "windows", target_os = "macos")))]
-const LIBRARY: &str = "libonnxruntime.so";
+pub(crate) const LIBRARY: &str = "libonnxruntime.so";
 
 /// The file beside the library that makes OpenVINO available.
 const OPENVINO: &str = "libonnxruntime_providers_openvino.so";
 
+/// The file beside the library that makes CUDA available.
+const CUDA: &str = "libonnxruntime_providers_cuda.so";
+
 /// The library in `folder`, whatever version its name ends with.
-fn library_in(folder: &Path) -> Option<PathBuf> {
+pub(crate) fn library_in(folder: &Path) -> Option<PathBuf> {
     let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     let wanted = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -183,155 +205,4 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
         version.is_some_and(|v| v.bytes().all(|b| b.is_ascii_digit() || b == b'.')) && path.is_file()
     };
     files.filter(wanted).min()
-}
-
-/// A build of ONNX Runtime that can be fetched.
-struct Build {
-    package: Package,
-    /// The folder of the shared libraries in the package.
-    folder: &'static str,
-    registry: Registry,
-}
-
-enum Registry {
-    PyPi,
-    Npm,
-}
-
-impl Build {
-    /// The builds for this kind of machine, the better one first; none where nobody has tried: there the
-    /// operator puts the library in its place.
-    fn of_this_machine() -> Vec<Self> {
-        let build = |registry, name: &str, version: &str, platform, folder, bytes, sha256: &str| Self {
-            package: Package {
-                name: name.to_owned(),
-                version: version.to_owned(),
-                platform: Option::map(platform, str::to_owned),
-                bytes,
-                sha256: sha256.to_owned(),
-            },
-            folder,
-            registry,
-        };
-        let npm = |folder| {
-            let hash = "6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75";
-            build(Registry::Npm, "onnxruntime-node", "1.30.0", None, folder, 113_507_888, hash)
-        };
-        match (std::env::consts::OS, std::env::consts::ARCH) {
-            ("linux", "x86_64") => {
-                let hash = "d617fac2f59a6ab5ea59a788c3e1592240a129642519aaeaa774761dfe35150e";
-                let (name, platform) = ("onnxruntime-openvino", Some("manylinux_2_28_x86_64"));
-                let wheel =
-                    build(Registry::PyPi, name, "1.24.1", platform, "onnxruntime/capi", 84_433_207, hash);
-                vec![wheel, npm("package/bin/napi-v6/linux/x64")]
-            }
-            ("linux", "aarch64") => {
-                let hash = "0b9a492176886992e0e875f06bc0367e333f5fff11711a2d642e18b02f3009cc";
-                let (name, platform) = ("onnxruntime", Some("manylinux_2_28_aarch64"));
-                let wheel =
-                    build(Registry::PyPi, name, "1.31.1", platform, "onnxruntime/capi", 21_420_803, hash);
-                vec![wheel, npm("package/bin/napi-v6/linux/arm64")]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// The name of its folder in the cache.
-    fn entry(&self) -> String {
-        format!("{}-{}", self.package.name, self.package.version)
-    }
-
-    /// Fetches it into `scratch` and returns the folder of the libraries.
-    fn fetch(&self, scratch: &Path, progress: &dyn Fn(Progress<'_>)) -> Result<PathBuf, Error> {
-        match self.registry {
-            Registry::PyPi => {
-                let wheel = fetch::wheel(&self.package, scratch, progress).map_err(Error::Runtime)?;
-                unzip(&wheel, self.folder, &scratch.join("libraries"))
-            }
-            Registry::Npm => {
-                let tarball = fetch::tarball(&self.package, scratch, progress).map_err(Error::Runtime)?;
-                untar(&tarball, self, &scratch.join("libraries"))
-            }
-        }
-    }
-}
-
-/// Fetches the best build there is, and returns the library.
-fn fetch_into(cache: &Cache, allowed: bool, progress: &dyn Fn(Progress<'_>)) -> Result<PathBuf, Error> {
-    let by_hand = |why: &str| {
-        Error::Runtime(format!(
-            "{why}; put the file {LIBRARY} of ONNX Runtime 1.{} or later next to the program, or name it in {VARIABLE}",
-            ort::MINOR_VERSION
-        ))
-    };
-    let builds = if allowed { Build::of_this_machine() } else { Vec::new() };
-    if builds.is_empty() {
-        return Err(by_hand("it is not installed"));
-    }
-    let mut problems = Vec::new();
-    for build in builds {
-        match cache.ensure(&build.entry(), |scratch| build.fetch(scratch, progress)) {
-            Ok(folder) => {
-                let broken =
-                    || by_hand(&format!("{} holds no library; delete it from the cache", build.entry()));
-                return library_in(&folder).ok_or_else(broken);
-            }
-            Err(Error::Runtime(problem)) => problems.push(problem),
-            Err(other) => return Err(other),
-        }
-    }
-    Err(by_hand(&format!("it is not installed and cannot be fetched ({})", problems.join("; "))))
-}
-
-/// Takes the shared libraries that run on a CPU out of the wheel.
-fn unzip(wheel: &Path, folder: &str, into: &Path) -> Result<PathBuf, Error> {
-    fs::create_dir(into).map_err(Error::Cache)?;
-    let broken = |e: zip::result::ZipError| Error::Runtime(format!("the wheel cannot be read: {e}"));
-    let mut archive = zip::ZipArchive::new(File::open(wheel).map_err(Error::Cache)?).map_err(broken)?;
-    for index in 0..archive.len() {
-        let mut member = archive.by_index(index).map_err(broken)?;
-        let path = member.name().map_err(broken)?.into_owned();
-        if let Some(name) =
-            path.strip_prefix(folder).and_then(|name| name.strip_prefix('/')).filter(|name| is_needed(name))
-        {
-            let mut file = File::create(into.join(name)).map_err(Error::Cache)?;
-            io::copy(&mut member, &mut file).map_err(Error::Cache)?;
-        }
-    }
-    Ok(into.to_owned())
-}
-
-/// Whether ONNX Runtime loads this library when it computes on a CPU.
-///
-/// A wheel cannot hold links, so it holds the same library under several names; what is loaded is the
-/// name that another library asks for.
-fn is_needed(name: &str) -> bool {
-    const FIRST: [&str; 6] = [
-        "libonnxruntime.so.",
-        "libonnxruntime_providers_",
-        "libopenvino.so.2541",
-        "libopenvino_onnx_frontend.so.2541",
-        "libopenvino_intel_cpu_plugin.so",
-        "libtbb.so.12",
-    ];
-    FIRST.iter().any(|first| name.starts_with(first))
-}
-
-/// Takes the shared library out of the npm package into `into`, under a name with its version.
-fn untar(tarball: &Path, package: &Build, into: &Path) -> Result<PathBuf, Error> {
-    let scratch = tarball.parent().expect("a file lies in a folder");
-    let mut command = Command::new("tar");
-    command.arg("-xzf").arg(tarball).arg(package.folder).current_dir(scratch);
-    match command.stdin(Stdio::null()).stderr(Stdio::null()).status() {
-        Ok(status) if status.success() => {}
-        Ok(_) => return Err(Error::Runtime("tar could not unpack the npm package".to_owned())),
-        Err(_) => {
-            return Err(Error::Runtime("tar, which unpacks the npm package, is not installed".to_owned()));
-        }
-    }
-    let library = library_in(&scratch.join(package.folder));
-    let library = library.ok_or_else(|| Error::Runtime("the npm package holds no library".to_owned()))?;
-    fs::create_dir(into).map_err(Error::Cache)?;
-    fs::rename(library, into.join(format!("{LIBRARY}.{}", package.package.version))).map_err(Error::Cache)?;
-    Ok(into.to_owned())
 }

@@ -98,6 +98,7 @@ mod tests {
         multiple: [27; 3],
         remainder: [0; 3],
         shrink: true,
+        bytes_per_voxel: 100,
         join: Join::Border([13, 13, 13]),
     };
 

@@ -9,7 +9,7 @@ use models::{Cache, Error, Places, Runtime};
 fn check(named: Option<PathBuf>, reason: &str) {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path().join("cache"));
-    let places = Places { named, program: Some(folder.path().to_owned()), cache, fetch: false };
+    let places = Places { named, program: Some(folder.path().to_owned()), cache, fetch: false, cuda: false };
     let error = Runtime::find(&places, &|_| ()).unwrap_err();
     assert!(matches!(error, Error::Runtime(_)));
     assert!(error.to_string().contains(reason), "{error}");

@@ -1,0 +1,171 @@
+//! The cases, each as an application would call it.
+
+use std::hint::black_box;
+use std::path::Path;
+
+use kernels::blend::{Blend, starts};
+use kernels::components::{Components, components};
+use kernels::measure::measure;
+use kernels::nms::{Scored, nms};
+use kernels::resample::{Intensity, resample};
+use kernels::tiles::gather;
+use kernels::{Device, Error, IndexMap, Neighbours, spline};
+use ndarray::{Array2, Array3, Axis};
+use rayon::prelude::*;
+
+use crate::input::{self, Input, SPACING_MM};
+
+pub(crate) struct Case<'a> {
+    pub(crate) name: &'static str,
+    /// What has to cross the memory bus at the very least: the input once, the result once.
+    pub(crate) bytes: usize,
+    pub(crate) run: Box<dyn FnMut() -> Result<Found, Error> + 'a>,
+    /// By the last run.
+    pub(crate) found: Found,
+}
+
+pub(crate) enum Found {
+    Nothing,
+    Volume(Array3<f32>),
+    Components(Components),
+    Labels(Array3<u32>),
+    Table(Array2<f64>),
+}
+
+impl Found {
+    pub(crate) fn write(&self, file: &Path) {
+        match self {
+            Self::Nothing => {}
+            Self::Volume(volume) => input::write(file, volume),
+            Self::Components(components) => {
+                input::write(file, &components.labels().expect("room for the labels"));
+            }
+            Self::Labels(labels) => input::write(file, labels),
+            Self::Table(table) => input::write(file, table),
+        }
+    }
+}
+
+/// 1 mm of the CT's 0.7 x 0.7 x 1.25, `[k, j, i]`.
+const MILLIMETRE: [usize; 3] = [375, 358, 358];
+const WINDOW: Intensity = Intensity { low_hu: -1000.0, high_hu: 400.0, low: 0.0, high: 1.0, outside: 0.0 };
+const CPU: &Device = &Device::Cpu;
+
+/// From an array of `to` voxels onto one of `from` voxels that begins and ends where it does.
+fn fitting(from: [usize; 3], to: [usize; 3]) -> IndexMap {
+    let mut map = [[0.0; 4]; 3];
+    for axis in 0..3 {
+        let scale = from[2 - axis] as f64 / to[2 - axis] as f64;
+        map[axis][axis] = scale;
+        map[axis][3] = 0.5 * scale - 0.5;
+    }
+    map
+}
+
+fn case<'a>(name: &'static str, bytes: usize, run: impl FnMut() -> Result<Found, Error> + 'a) -> Case<'a> {
+    Case { name, bytes, run: Box::new(run), found: Found::Nothing }
+}
+
+pub(crate) fn all(input: &Input) -> Vec<Case<'_>> {
+    let Input { ct, sparse, busy, lesions, boxes, scene } = input;
+    let shape: [usize; 3] = ct.dim().into();
+    let millimetre = fitting(shape, MILLIMETRE);
+    let (voxels, millimetres) = (ct.len(), MILLIMETRE.iter().product::<usize>());
+    let (from, mut to) = (vec![1.0_f32; 1 << 26], vec![0.0_f32; 1 << 26]);
+    let scored: Vec<Scored> = boxes
+        .outer_iter()
+        .map(|row| Scored { low: [row[0], row[1], row[2]], high: [row[3], row[4], row[5]], score: row[6] })
+        .collect();
+    vec![
+        case("copy", 2 << 28, move || {
+            let chunks = to.par_chunks_mut(1 << 20).zip(from.par_chunks(1 << 20));
+            chunks.for_each(|(to, from)| to.copy_from_slice(from));
+            black_box(&mut to);
+            Ok(Found::Nothing)
+        }),
+        case("trilinear", 2 * voxels + 4 * millimetres, move || {
+            let values = Intensity::unchanged(0.0);
+            resample(CPU, ct.view(), MILLIMETRE, &millimetre, values).map(Found::Volume)
+        }),
+        case("chain", 2 * voxels, move || {
+            let (start, size) = body(ct);
+            let to = [0, 1, 2].map(|axis| (size[axis] as f64 * SPACING_MM[2 - axis]).round() as usize);
+            let mut map = fitting(size, to);
+            for axis in 0..3 {
+                map[axis][3] += start[2 - axis] as f64;
+            }
+            resample(CPU, ct.view(), to, &map, WINDOW).map(Found::Volume)
+        }),
+        case("cubic", 2 * voxels + 4 * millimetres, move || {
+            let values = Intensity::unchanged(0.0);
+            spline::resample(CPU, ct.view(), MILLIMETRE, &millimetre, values).map(Found::Volume)
+        }),
+        case("window", 6 * voxels, move || {
+            let same = fitting(shape, shape);
+            resample(CPU, ct.view(), shape, &same, WINDOW).map(Found::Volume)
+        }),
+        case("labels-sparse", voxels, move || {
+            components(CPU, sparse.view(), Neighbours::TwentySix).map(Found::Components)
+        }),
+        case("labels-busy", voxels, move || {
+            components(CPU, busy.view(), Neighbours::TwentySix).map(Found::Components)
+        }),
+        case("labels-busy-volume", 5 * voxels, move || {
+            components(CPU, busy.view(), Neighbours::TwentySix)?.labels().map(Found::Labels)
+        }),
+        case("measure", voxels, move || measured(lesions, ct).map(Found::Table)),
+        case("nms", 28 * boxes.nrows(), move || {
+            let kept = nms(CPU, &scored, 0.22)?;
+            Ok(Found::Table(Array2::from_shape_fn((kept.len(), 1), |(at, _)| kept[at] as f64)))
+        }),
+        case("blend", 8 * (scene.len() + 27 * 96 * 96 * 96), move || {
+            let along = starts(192, 96, 0.5);
+            let starts: Vec<[usize; 3]> =
+                (0..27).map(|at| [at / 9, at / 3 % 3, at % 3].map(|n| along[n])).collect();
+            let signed: Vec<[isize; 3]> = starts.iter().map(|at| at.map(|n| n as isize)).collect();
+            let tiles = gather(CPU, scene.view(), &signed, [96; 3], 0.0)?;
+            let mut blend = Blend::new(CPU, [192; 3])?;
+            // The network gives back what it is given.
+            for (tile, at) in tiles.index_axis(Axis(1), 0).outer_iter().zip(&starts) {
+                blend.add(tile, *at)?;
+            }
+            blend.finish().map(Found::Volume)
+        }),
+    ]
+}
+
+/// Start and size of the box of all voxels above -500 HU.
+fn body(ct: &Array3<i16>) -> ([usize; 3], [usize; 3]) {
+    let (rows, columns) = (ct.dim().1, ct.dim().2);
+    let none = ([usize::MAX; 3], [0; 3]);
+    let slices = ct.as_slice().expect("made in standard layout").par_chunks(rows * columns).enumerate();
+    let (start, end) = slices
+        .map(|(k, slice)| {
+            let mut found = none;
+            for (j, row) in slice.chunks(columns).enumerate() {
+                let inside = |part: &&[i16]| part.iter().fold(false, |any, &hu| any | (hu > -500));
+                let Some(first) = row.chunks(64).position(|part| inside(&part)) else { continue };
+                let last = row.chunks(64).rposition(|part| inside(&part)).expect("there is a first");
+                let first = (64 * first..).find(|&i| row[i] > -500).expect("in that part");
+                let last = (0..columns.min(64 * last + 64)).rfind(|&i| row[i] > -500).expect("in that part");
+                found = wider(found, ([k, j, first], [k + 1, j + 1, last + 1]));
+            }
+            found
+        })
+        .reduce(|| none, wider);
+    (start, [0, 1, 2].map(|axis| end[axis] - start[axis]))
+}
+
+type Corners = ([usize; 3], [usize; 3]);
+
+fn wider(a: Corners, b: Corners) -> Corners {
+    ([0, 1, 2].map(|axis| a.0[axis].min(b.0[axis])), [0, 1, 2].map(|axis| a.1[axis].max(b.1[axis])))
+}
+
+/// For each lesion its volume in mm^3, mean HU, and longest diameter in mm; and all else that is measured.
+fn measured(lesions: &Array3<bool>, ct: &Array3<i16>) -> Result<Array2<f64>, Error> {
+    let found = components(CPU, lesions.view(), Neighbours::TwentySix)?;
+    let measures = measure(CPU, &found, ct.view(), SPACING_MM, |_| true)?;
+    let rows = measures.iter().map(|it| [it.volume_mm3, it.values.mean, it.diameter.length_mm]);
+    Ok(Array2::from(rows.collect::<Vec<_>>()))
+}
