@@ -1,8 +1,10 @@
 //! Fewer and larger voxels.
 
+use cudarc::driver::PushKernelArg;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
+use crate::gpu::{Volume, Voxels, blocks, refused};
 use crate::simd::{Level, at_each_level};
 use crate::{Device, Error, Voxel, blank};
 
@@ -27,8 +29,52 @@ pub fn block_means<T: Voxel>(
     high: f32,
 ) -> Result<Array3<f32>, Error> {
     assert!(block.iter().all(|&n| n > 0), "a block of {block:?} voxels is none");
-    device.on_cpu(module_path!())?;
-    reference(source, block, low, high)
+    match device {
+        Device::Cpu => reference(source, block, low, high),
+        Device::Cuda(gpu) => {
+            block_means_on_device(&Voxels::upload(gpu, source)?, block, low, high)?.download()
+        }
+    }
+}
+
+/// As [`block_means`], of a volume in a device's memory, where the result stays: the same bits.
+///
+/// # Errors
+///
+/// [`Error::OutOfMemory`] if the device has no room, [`Error::Driver`] and [`Error::Kernel`] if it failed.
+///
+/// # Panics
+///
+/// As [`block_means`].
+pub fn block_means_on_device(
+    source: &Voxels,
+    block: [usize; 3],
+    low: f32,
+    high: f32,
+) -> Result<Volume<f32>, Error> {
+    assert!(block.iter().all(|&n| n > 0), "a block of {block:?} voxels is none");
+    let (gpu, from) = (source.gpu(), source.shape());
+    let shape: [usize; 3] = std::array::from_fn(|axis| from[axis] / block[axis]);
+    // SAFETY: the kernel below sets all of it.
+    let mut out = unsafe { gpu.volume::<f32>(shape)? };
+    let kernel = gpu.kernel("shrink", &source.kernel("shrink_blocks"))?;
+    let sizes = [shape[0], shape[1], shape[2], from[1], from[2]].map(|n| n as u64);
+    let share = 1.0 / block.iter().product::<usize>() as f32;
+    // A block longer than the axis leaves nothing, however long it is.
+    let block = block.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+    let mut launch = gpu.stream().launch_builder(&kernel);
+    launch.arg(&mut out.memory.slice);
+    source.pass(&mut launch);
+    for n in &sizes {
+        launch.arg(n);
+    }
+    for n in &block {
+        launch.arg(n);
+    }
+    launch.arg(&low).arg(&high).arg(&share);
+    // SAFETY: the arguments are those of shrink.cu, and all blocks lie within the source.
+    unsafe { launch.launch(blocks([shape.iter().product(), 1, 1], [256, 1, 1])) }.map_err(refused)?;
+    Ok(out)
 }
 
 /// Row is added to row first, which vectorises; then along the row.
@@ -90,8 +136,47 @@ pub fn area_means<T: Voxel>(
 ) -> Result<Array3<f32>, Error> {
     let from: [usize; 3] = source.dim().into();
     assert!((0..3).all(|d| from[d] > 0 || shape[d] == 0), "{shape:?} voxels of the space of {from:?}");
-    device.on_cpu(module_path!())?;
-    covered(Level::best(), source, shape)
+    match device {
+        Device::Cpu => covered(Level::best(), source, shape),
+        Device::Cuda(gpu) => area_means_on_device(&Voxels::upload(gpu, source)?, shape)?.download(),
+    }
+}
+
+/// As [`area_means`], of a volume in a device's memory, where the result stays: the same bits.
+///
+/// # Errors
+///
+/// [`Error::OutOfMemory`] if the device has no room, [`Error::Driver`] and [`Error::Kernel`] if it failed.
+///
+/// # Panics
+///
+/// As [`area_means`].
+pub fn area_means_on_device(source: &Voxels, shape: [usize; 3]) -> Result<Volume<f32>, Error> {
+    let (gpu, from) = (source.gpu(), source.shape());
+    assert!((0..3).all(|d| from[d] > 0 || shape[d] == 0), "{shape:?} voxels of the space of {from:?}");
+    let (mut first, mut start, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+    for axis in 0..3 {
+        let cover = Cover::new(from[axis], shape[axis]);
+        first.extend(cover.first.iter().map(|&(first, _)| first as u32));
+        start.extend(cover.first.iter().map(|&(_, start)| (shares.len() + start) as u32));
+        shares.extend(cover.shares);
+    }
+    let (first, start, shares) = (gpu.upload(&first)?, gpu.upload(&start)?, gpu.upload(&shares)?);
+    // SAFETY: the kernel below sets all of it.
+    let mut out = unsafe { gpu.volume::<f32>(shape)? };
+    let kernel = gpu.kernel("shrink", &source.kernel("shrink_areas"))?;
+    let voxels = shape.iter().product();
+    let sizes = [shape[0], shape[1], shape[2], from[1], from[2]].map(|n| n as u64);
+    let mut launch = gpu.stream().launch_builder(&kernel);
+    launch.arg(&mut out.memory.slice);
+    source.pass(&mut launch);
+    launch.arg(&first.slice).arg(&start.slice).arg(&shares.slice);
+    for n in &sizes {
+        launch.arg(n);
+    }
+    // SAFETY: the arguments are those of shrink.cu, and the cover of each voxel lies within the source.
+    unsafe { launch.launch(blocks([voxels, 1, 1], [256, 1, 1])) }.map_err(refused)?;
+    Ok(out)
 }
 
 /// Which source voxels lie in each voxel of an axis, and which share of it each is.

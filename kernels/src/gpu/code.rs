@@ -55,7 +55,14 @@ macro_rules! sources {
         }
     };
 }
-sources!["cast" in ""];
+sources![
+    "cast" in "",
+    "median" in "",
+    "peaks" in "",
+    "shrink" in "",
+    "spline" in "spline/",
+    "statistics" in "statistics/",
+];
 
 /// The source of that name.
 pub(super) fn find(name: &str) -> &'static Source {

@@ -14,10 +14,12 @@
 
 mod along;
 mod cpu;
+mod cuda;
 
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
+use crate::gpu::{Volume, Voxels};
 use crate::grid;
 use crate::resample::Values;
 use crate::simd::Level;
@@ -32,7 +34,7 @@ use cpu::Rows;
 /// outside. Voxels are expected to be finite: one that is not spoils its row, its column and its slice.
 ///
 /// Along an axis on which all places are voxel centres the values are the source's own, to the bit.
-/// Elsewhere they are within 1e-6 of the largest voxel's magnitude around.
+/// Elsewhere they are within 1e-6 of the largest voxel's magnitude around, on either device.
 ///
 /// # Errors
 ///
@@ -45,8 +47,29 @@ pub fn resample<T: Voxel, O: Real>(
     map: &IndexMap,
     values: Values,
 ) -> Result<Array3<O>, Error> {
-    device.on_cpu(module_path!())?;
-    reference(Level::best(), source, shape, map, values)
+    match device {
+        Device::Cpu => reference(Level::best(), source, shape, map, values),
+        Device::Cuda(gpu) => {
+            let found = cuda::resample(&Voxels::upload(gpu, source)?, shape, map, values)?.download()?;
+            // Rounding to half precision is the same on the host.
+            Ok(found.mapv(O::from_f32))
+        }
+    }
+}
+
+/// As [`resample`], of a volume in a device's memory, where the result stays.
+///
+/// # Errors
+///
+/// [`Error::OutOfMemory`] if the device has no room for the result and for what is needed on the way,
+/// [`Error::Driver`] and [`Error::Kernel`] if it failed.
+pub fn resample_on_device(
+    source: &Voxels,
+    shape: [usize; 3],
+    map: &IndexMap,
+    values: Values,
+) -> Result<Volume<f32>, Error> {
+    cuda::resample(source, shape, map, values)
 }
 
 /// What interpolation means.

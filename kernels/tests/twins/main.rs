@@ -6,4 +6,9 @@
 mod emulator;
 
 mod cast;
+mod median;
 mod memory;
+mod peaks;
+mod shrink;
+mod spline;
+mod statistics;

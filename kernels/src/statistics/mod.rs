@@ -6,11 +6,14 @@
 //! are counted by their upper half; then the lower halves of those that a percentile falls among are, so
 //! that percentiles are exact as well.
 
+mod cuda;
+
 use std::any::TypeId;
 
 use ndarray::ArrayView3;
 use rayon::prelude::*;
 
+use crate::gpu::{Volume, Voxels};
 use crate::resample::{Intensity, Values};
 use crate::{Device, Error, Voxel};
 
@@ -88,7 +91,14 @@ pub fn statistics<T: Voxel>(
     if let Which::In(mask) = which {
         assert_eq!(mask.dim(), source.dim(), "the mask has another shape");
     }
-    device.on_cpu(module_path!())?;
+    if let Device::Cuda(gpu) = device {
+        let on_device = match which {
+            Which::All => WhichOnDevice::All,
+            Which::In(mask) => WhichOnDevice::In(&gpu.upload_mask(mask)?),
+            Which::Above(least) => WhichOnDevice::Above(least),
+        };
+        return statistics_on_device(&Voxels::upload(gpu, source)?, on_device, percents);
+    }
     let source = source.as_standard_layout();
     let mask = match &which {
         Which::In(mask) => Some(mask.as_standard_layout()),
@@ -103,6 +113,53 @@ pub fn statistics<T: Voxel>(
         Some(least) => of_counts(&volume.by_value(least), least, volume.above, percents),
         None => volume.of_floats(percents),
     })
+}
+
+/// As [`Which`], with a mask in the device's memory, where it holds 0 or 1.
+#[derive(Debug, Clone, Copy)]
+pub enum WhichOnDevice<'a> {
+    /// All of them.
+    All,
+    /// Those of a mask, which has the volume's shape.
+    In(&'a Volume<u8>),
+    /// Those above this value.
+    Above(f32),
+}
+
+/// As [`statistics`], of a volume in a device's memory: the same percentiles, and the same mean and
+/// deviation but for the last few of a double's bits.
+///
+/// # Errors
+///
+/// [`Error::OutOfMemory`] if the device has no room, [`Error::Driver`] and [`Error::Kernel`] if it failed.
+///
+/// # Panics
+///
+/// As [`statistics`].
+pub fn statistics_on_device(
+    source: &Voxels,
+    which: WhichOnDevice<'_>,
+    percents: &[f64],
+) -> Result<Option<Statistics>, Error> {
+    assert!(percents.iter().all(|percent| (0.0..=100.0).contains(percent)), "percentages {percents:?}");
+    if let WhichOnDevice::In(mask) = which {
+        assert_eq!(mask.shape(), source.shape(), "the mask has another shape");
+    }
+    match source {
+        Voxels::Short(volume) => {
+            let least = i32::from(i16::MIN);
+            let above = if let WhichOnDevice::Above(above) = which { above } else { f32::NEG_INFINITY };
+            Ok(of_counts(&cuda::counts(volume, which)?, least, above, percents))
+        }
+        Voxels::Single(volume) => {
+            let all = cuda::moments(volume, which)?;
+            if all.count == 0 {
+                return Ok(None);
+            }
+            let upper = cuda::upper(volume, which)?;
+            of_halves(all, &upper, |wanted| cuda::lower(volume, which, wanted), percents)
+        }
+    }
 }
 
 /// The least value of a kind of voxel of at most 16 bits that are whole numbers.
@@ -193,48 +250,64 @@ impl<T: Voxel> Counted<'_, T> {
                 counts
             },
         );
-        let upper = added(upper);
-        let places: Vec<Place> = percents.iter().map(|&percent| Place::of(percent, all.count)).collect();
-        // The upper halves of the bits that percentiles have, and how many values lie below each.
-        let mut wanted: Vec<(usize, u64)> = places
-            .iter()
-            .flat_map(|place| [place.low, place.high])
-            .map(|rank| bin_of(&upper, rank))
-            .collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let mut slot = vec![usize::MAX; BINS];
-        for (at, &(bin, _)) in wanted.iter().enumerate() {
-            slot[bin] = at;
-        }
-        let lower = self.parts().fold(
-            || vec![0_u64; BINS * wanted.len()],
-            |mut counts, (voxels, mask)| {
-                for value in self.values(voxels, mask) {
-                    let bits = in_order(value);
-                    let slot = slot[(bits >> 16) as usize];
-                    if slot != usize::MAX {
-                        counts[slot * BINS + (bits & 0xffff) as usize] += 1;
+        let lower = |wanted: &[usize]| {
+            let slots = slots(wanted);
+            let lower = self.parts().fold(
+                || vec![0_u64; BINS * wanted.len()],
+                |mut counts, (voxels, mask)| {
+                    for value in self.values(voxels, mask) {
+                        let bits = in_order(value);
+                        let slot = slots[(bits >> 16) as usize];
+                        if slot != u32::MAX {
+                            counts[slot as usize * BINS + (bits & 0xffff) as usize] += 1;
+                        }
                     }
-                }
-                counts
-            },
-        );
-        let lower = added(lower);
-        let value = |rank: u64| {
-            let (upper, below) = bin_of(&upper, rank);
-            let (lower, _) = bin_of(&lower[slot[upper] * BINS..][..BINS], rank - below);
-            f64::from(from_order((upper << 16 | lower) as u32))
+                    counts
+                },
+            );
+            Ok(added(lower))
         };
-        Some(Statistics {
-            count: all.count,
-            least: all.least,
-            most: all.most,
-            mean: all.mean,
-            deviation: (all.squares / all.count as f64).sqrt(),
-            percentiles: places.iter().map(|place| place.between(value)).collect(),
-        })
+        of_halves(all, &added(upper), lower, percents).expect("memory of the host")
     }
+}
+
+/// Everything from the moments and from how often each upper half of the bits is there. `lower` counts the
+/// lower halves that go with each of some upper ones.
+fn of_halves(
+    all: Moments,
+    upper: &[u64],
+    lower: impl FnOnce(&[usize]) -> Result<Vec<u64>, Error>,
+    percents: &[f64],
+) -> Result<Option<Statistics>, Error> {
+    let places: Vec<Place> = percents.iter().map(|&percent| Place::of(percent, all.count)).collect();
+    let ranks = places.iter().flat_map(|place| [place.low, place.high]);
+    let mut wanted: Vec<usize> = ranks.map(|rank| bin_of(upper, rank).0).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let lower = if wanted.is_empty() { Vec::new() } else { lower(&wanted)? };
+    let value = |rank: u64| {
+        let (upper, below) = bin_of(upper, rank);
+        let slot = wanted.binary_search(&upper).expect("every rank's is wanted");
+        let (lower, _) = bin_of(&lower[slot * BINS..][..BINS], rank - below);
+        f64::from(from_order((upper << 16 | lower) as u32))
+    };
+    Ok(Some(Statistics {
+        count: all.count,
+        least: all.least,
+        most: all.most,
+        mean: all.mean,
+        deviation: (all.squares / all.count as f64).sqrt(),
+        percentiles: places.iter().map(|place| place.between(value)).collect(),
+    }))
+}
+
+/// For each upper half its place among those that are wanted; `u32::MAX` if it is not.
+fn slots(wanted: &[usize]) -> Vec<u32> {
+    let mut slots = vec![u32::MAX; BINS];
+    for (slot, &bin) in (0..).zip(wanted) {
+        slots[bin] = slot;
+    }
+    slots
 }
 
 /// Tables of counts added up.
