@@ -32,6 +32,7 @@ pub mod render;
 pub mod resample;
 pub mod shrink;
 pub mod spline;
+pub mod statistics;
 pub mod tiles;
 
 mod any;

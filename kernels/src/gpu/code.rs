@@ -61,9 +61,14 @@ sources![
     "cast" in "",
     "components" in "components/",
     "measure" in "",
+    "median" in "",
     "morphology" in "morphology/",
     "nms" in "",
+    "peaks" in "",
     "scan" in "components/",
+    "shrink" in "",
+    "spline" in "spline/",
+    "statistics" in "statistics/",
     "tiles" in "tiles/",
 ];
 
