@@ -55,7 +55,7 @@ macro_rules! sources {
         }
     };
 }
-sources!["cast" in ""];
+sources!["cast" in "", "labels" in "resample/", "resample" in "resample/"];
 
 /// The source of that name.
 pub(super) fn find(name: &str) -> &'static Source {

@@ -7,3 +7,4 @@ mod emulator;
 
 mod cast;
 mod memory;
+mod resample;
