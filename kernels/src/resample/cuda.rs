@@ -9,7 +9,7 @@ use crate::gpu::{Element, Gpu, Memory, blocks, refused};
 use crate::{Error, IndexMap, Voxel, grid};
 
 /// Threads of a block.
-const BLOCK: u32 = 256;
+const BLOCK: u32 = 128;
 
 /// How many output slices a thread makes, as in `resample.cu`.
 const SLICES: usize = 16;

@@ -43,7 +43,7 @@ struct Mask {
 
 // Along the axes, all in the order of the source's. `at` and `weight` say for each output slice, then row, then
 // column, which voxel of the part comes first (-1 outside) and what weight the one after has. `size` is the
-// output's, `part` the source part's, and steps are those of the output.
+// output's, `part` the source part's, and steps are those of the output. A slice of the part has less than 2^32 voxels.
 template <class T, class O>
 __device__ inline void aligned(typename O::Voxel *out, const T *in, const int *at, const float *weight,
                                int size_k, int size_j, int size_i, int part_k, int part_j, int part_i,
@@ -56,19 +56,20 @@ __device__ inline void aligned(typename O::Voxel *out, const T *in, const int *a
     const float *weight_j = weight + size_k, *weight_i = weight_j + size_j;
 
     // Where the four are, and where they come from in a slice.
-    u64 from[4], to[4];
-    int next_j[4], next_i[4];
+    u64 to[4];
+    u32 from[4];
+    // A bit for each of the four.
+    u32 inside = 0, has_next_j = 0, has_next_i = 0;
     float along_j[4], along_i[4], low[4], high[4];
-    bool inside[4];
     for (int v = 0; v < 4; v++) {
         const u64 flat = start + (v < count ? v : 0);
         const int j = (int)(flat / size_i), i = (int)(flat % size_i);
         to[v] = j * step_j + i * step_i;
-        inside[v] = at_j[j] >= 0 && at_i[i] >= 0;
-        const int from_j = inside[v] ? at_j[j] : 0, from_i = inside[v] ? at_i[i] : 0;
-        from[v] = (u64)from_j * part_i + from_i;
-        next_j[v] = from_j + 1 < part_j ? part_i : 0;
-        next_i[v] = from_i + 1 < part_i ? 1 : 0;
+        const int from_j = at_j[j], from_i = at_i[i];
+        from[v] = (u32)from_j * part_i + from_i;
+        inside |= (u32)(from_j >= 0 && from_i >= 0) << v;
+        has_next_j |= (u32)(from_j + 1 < part_j) << v;
+        has_next_i |= (u32)(from_i + 1 < part_i) << v;
         along_j[v] = weight_j[j];
         along_i[v] = weight_i[i];
         low[v] = high[v] = 0.0f;
@@ -88,16 +89,17 @@ __device__ inline void aligned(typename O::Voxel *out, const T *in, const int *a
             const bool read_low = from_k != low_k && from_k != high_k;
             const bool read_high = next_k != high_k && next_k != low_k && next_k != from_k;
             for (int v = 0; v < 4; v++) {
-                if (!inside[v]) continue;
+                if (!(inside >> v & 1)) continue;
                 const float lower = low[v], upper = high[v];
                 if (take_high) low[v] = upper;
                 if (take_low) high[v] = lower;
                 for (int which = 0; which < 2; which++) {
                     if (which == 0 ? !read_low : !read_high) continue;
                     const T *a = in + (which == 0 ? from_k : next_k) * slice + from[v];
-                    const T *b = a + next_j[v];
+                    const T *b = a + (has_next_j >> v & 1 ? part_i : 0);
+                    const u32 next = has_next_i >> v & 1;
                     const float left = mix((float)a[0], (float)b[0], along_j[v]);
-                    const float right = mix((float)a[next_i[v]], (float)b[next_i[v]], along_j[v]);
+                    const float right = mix((float)a[next], (float)b[next], along_j[v]);
                     const float value = mix(left, right, along_i[v]);
                     if (which == 0) low[v] = value;
                     else high[v] = value;
@@ -109,7 +111,7 @@ __device__ inline void aligned(typename O::Voxel *out, const T *in, const int *a
         }
         typename O::Four four;
         for (int v = 0; v < 4; v++) {
-            four.of[v] = from_k >= 0 && inside[v] ? O::finish(mix(low[v], high[v], along_k), onto) : O::outside(onto);
+            four.of[v] = from_k >= 0 && (inside >> v & 1) ? O::finish(mix(low[v], high[v], along_k), onto) : O::outside(onto);
         }
         typename O::Voxel *target = out + k * step_k;
         if (together) {
