@@ -17,3 +17,4 @@ mod peaks;
 mod shrink;
 mod spline;
 mod statistics;
+mod resample;
