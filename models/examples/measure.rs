@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use kernels::Device;
 use models::{Cache, Card, Network, Places, Runtime, Weights};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::find(&Places::from_environment(), &|_| ())?;
     let card = Card::named(name)?;
     let weights = Weights::ensure(card, &Cache::from_environment(), &|_| ())?;
-    let mut network = Network::load(&runtime, card, weights, threads.parse()?)?;
+    let mut network = Network::load(&runtime, &Device::Cpu, card, weights, threads.parse()?)?;
     let loaded = start.elapsed().as_secs_f64();
 
     let noise = |(a, b, c)| ((a * 7919 + b * 104_729 + c * 1_299_709) % 1000) as f32 / 1000.0 - 0.5;
