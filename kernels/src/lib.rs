@@ -34,6 +34,7 @@ pub mod shrink;
 pub mod spline;
 pub mod tiles;
 
+mod any;
 mod grid;
 mod simd;
 

@@ -7,7 +7,7 @@
 use ndarray::{Array2, ArrayView3};
 use rayon::prelude::*;
 
-use crate::grid::{self, Axis};
+use crate::grid::{self, Line};
 use crate::simd::{Level, at_each_level};
 use crate::{Device, Error, IndexMap, Voxel, blank};
 
@@ -100,8 +100,7 @@ fn reference<T: Voxel, O: Voxel>(
         if let Some(lines) = lines {
             // In the order n, y, x.
             let counts = [samples, rows, columns];
-            let along: [Samples; 3] =
-                std::array::from_fn(|a| lines[a].linear(counts[a], source_shape[lines[a].source_axis]).into());
+            let along: [Samples; 3] = std::array::from_fn(|a| Samples::of(lines[a], counts[a], source_shape));
             let axes = lines.map(|line| line.source_axis);
             let aligned = Aligned { level, voxels, shape: source_shape, along: &along, axes, through };
             pixels.for_each_init(Scratch::default, |scratch, (y, row)| {
@@ -122,20 +121,6 @@ fn reference<T: Voxel, O: Voxel>(
         }
     }
     Ok(out.index_axis_move(ndarray::Axis(0), 0))
-}
-
-/// Places along one axis of the source: voxel `at` and the one after it, which has the weight.
-struct Samples {
-    inside: std::ops::Range<usize>,
-    at: Vec<usize>,
-    weight: Vec<f32>,
-}
-
-impl From<Axis> for Samples {
-    fn from(axis: Axis) -> Self {
-        let weight = axis.weights.iter().skip(1).step_by(2).copied().collect();
-        Self { inside: axis.inside, at: axis.first, weight }
-    }
 }
 
 /// What the samples on a straight line become; `None` if none is inside.
@@ -192,6 +177,25 @@ fn join(through: Through, a: f32, b: f32) -> f32 {
             }
         }
         Through::Mean => a + b,
+    }
+}
+
+/// What to blend along one axis: voxel `at` and the one after it, which has the weight.
+struct Samples {
+    /// The indices that fall inside of the source; the vectors below start at the first of them.
+    inside: std::ops::Range<usize>,
+    at: Vec<usize>,
+    weight: Vec<f32>,
+    /// Whether each sample is one source voxel after the one before.
+    consecutive: bool,
+}
+
+impl Samples {
+    fn of(line: Line, count: usize, source: [usize; 3]) -> Self {
+        let axis = line.linear(count, source[line.source_axis]);
+        let weight = axis.weights.chunks_exact(2).map(|weights| weights[1]).collect();
+        let consecutive = axis.first.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        Self { inside: axis.inside, at: axis.first, weight, consecutive }
     }
 }
 
@@ -322,7 +326,7 @@ fn sampled<J: Fn(f32, f32) -> f32 + Copy>(
     join: J,
 ) {
     let first = across.at.iter().copied().min().unwrap_or(0);
-    if across.at.windows(2).all(|pair| pair[1] == pair[0] + 1) {
+    if across.consecutive {
         between(level, found, &blended[across.at[0] - first..], &across.weight, join);
     } else {
         for ((found, &at), &weight) in found.iter_mut().zip(&across.at).zip(&across.weight) {

@@ -55,7 +55,13 @@ macro_rules! sources {
         }
     };
 }
-sources!["cast" in ""];
+sources![
+    "bits" in "bits/",
+    "blend" in "blend/",
+    "cast" in "",
+    "morphology" in "morphology/",
+    "tiles" in "tiles/",
+];
 
 /// The source of that name.
 pub(super) fn find(name: &str) -> &'static Source {

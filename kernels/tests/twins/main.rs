@@ -5,5 +5,6 @@
 #[path = "../emulator/mod.rs"]
 mod emulator;
 
+mod bits;
 mod cast;
 mod memory;
