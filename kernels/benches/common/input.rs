@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use half::f16;
 use ndarray::{Array2, Array3, ArrayBase, Data, Dimension, s};
 
 /// The CT's spacing along i, j and k.
@@ -62,7 +63,7 @@ macro_rules! number {
         }
     )*};
 }
-number!(i16: "<i2", u32: "<u4", f32: "<f4", f64: "<f8");
+number!(i16: "<i2", f16: "<f2", u32: "<u4", f32: "<f4", f64: "<f8");
 
 impl Number for bool {
     const NAME: &'static str = "|b1";

@@ -1,50 +1,26 @@
-//! The cases, each as an application would call it.
+//! The cases that other people's libraries do as well, on the very same input: `kernels/peers/run.sh` runs both
+//! sides in turn and compares what they find, `cargo bench -p kernels --bench rivals` this side alone. Milliseconds
+//! by the clock, and of all threads' work.
 
+#[path = "common/mod.rs"]
+mod common;
+
+use std::cell::RefCell;
 use std::hint::black_box;
-use std::path::Path;
+use std::rc::Rc;
+use std::time::Instant;
 
+use common::input::{Input, SPACING_MM};
+use common::{Case, Found};
 use kernels::blend::{Blend, starts};
 use kernels::components::{Components, components};
 use kernels::measure::measure;
 use kernels::nms::{Scored, nms};
-use kernels::resample::{Intensity, resample};
+use kernels::resample::{Intensity, Interpolation, Part, Sampling, Values, resample};
 use kernels::tiles::gather;
 use kernels::{Device, Error, IndexMap, Neighbours, spline};
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, Axis, s};
 use rayon::prelude::*;
-
-use crate::input::{self, Input, SPACING_MM};
-
-pub(crate) struct Case<'a> {
-    pub(crate) name: &'static str,
-    /// What has to cross the memory bus at the very least: the input once, the result once.
-    pub(crate) bytes: usize,
-    pub(crate) run: Box<dyn FnMut() -> Result<Found, Error> + 'a>,
-    /// By the last run.
-    pub(crate) found: Found,
-}
-
-pub(crate) enum Found {
-    Nothing,
-    Volume(Array3<f32>),
-    Components(Components),
-    Labels(Array3<u32>),
-    Table(Array2<f64>),
-}
-
-impl Found {
-    pub(crate) fn write(&self, file: &Path) {
-        match self {
-            Self::Nothing => {}
-            Self::Volume(volume) => input::write(file, volume),
-            Self::Components(components) => {
-                input::write(file, &components.labels().expect("room for the labels"));
-            }
-            Self::Labels(labels) => input::write(file, labels),
-            Self::Table(table) => input::write(file, table),
-        }
-    }
-}
 
 /// 1 mm of the CT's 0.7 x 0.7 x 1.25, `[k, j, i]`.
 const MILLIMETRE: [usize; 3] = [375, 358, 358];
@@ -62,11 +38,17 @@ fn fitting(from: [usize; 3], to: [usize; 3]) -> IndexMap {
     map
 }
 
-fn case<'a>(name: &'static str, bytes: usize, run: impl FnMut() -> Result<Found, Error> + 'a) -> Case<'a> {
-    Case { name, bytes, run: Box::new(run), found: Found::Nothing }
+fn main() -> Result<(), Error> {
+    let input = Input::new();
+    let place = format!("{} threads", rayon::current_num_threads());
+    common::run(cases(&input), &input, &place, |case| {
+        let (start, worked) = (Instant::now(), common::input::worked_ms());
+        case.found = (case.run)()?;
+        Ok((start.elapsed().as_secs_f64() * 1e3, common::input::worked_ms() - worked))
+    })
 }
 
-pub(crate) fn all(input: &Input) -> Vec<Case<'_>> {
+fn cases(input: &Input) -> Vec<Case<'_>> {
     let Input { ct, sparse, busy, lesions, boxes, scene } = input;
     let shape: [usize; 3] = ct.dim().into();
     let millimetre = fitting(shape, MILLIMETRE);
@@ -76,18 +58,23 @@ pub(crate) fn all(input: &Input) -> Vec<Case<'_>> {
         .outer_iter()
         .map(|row| Scored { low: [row[0], row[1], row[2]], high: [row[3], row[4], row[5]], score: row[6] })
         .collect();
+    let along = starts(192, 96, 0.5);
+    let starts: Vec<[usize; 3]> = (0..27).map(|at| [at / 9, at / 3 % 3, at % 3].map(|n| along[n])).collect();
+    let again = starts.clone();
+    let tiles: Vec<Array3<f32>> =
+        starts.iter().map(|&[k, j, i]| scene.slice(s![k..k + 96, j..j + 96, i..i + 96]).to_owned()).collect();
     vec![
-        case("copy", 2 << 28, move || {
+        Case::new("copy", 2 << 28, move || {
             let chunks = to.par_chunks_mut(1 << 20).zip(from.par_chunks(1 << 20));
             chunks.for_each(|(to, from)| to.copy_from_slice(from));
             black_box(&mut to);
             Ok(Found::Nothing)
         }),
-        case("trilinear", 2 * voxels + 4 * millimetres, move || {
+        Case::new("trilinear", 2 * voxels + 4 * millimetres, move || {
             let values = Intensity::unchanged(0.0);
             resample(CPU, ct.view(), MILLIMETRE, &millimetre, values).map(Found::Volume)
         }),
-        case("chain", 2 * voxels, move || {
+        Case::new("chain", 2 * voxels, move || {
             let (start, size) = body(ct);
             let to = [0, 1, 2].map(|axis| (size[axis] as f64 * SPACING_MM[2 - axis]).round() as usize);
             let mut map = fitting(size, to);
@@ -96,35 +83,48 @@ pub(crate) fn all(input: &Input) -> Vec<Case<'_>> {
             }
             resample(CPU, ct.view(), to, &map, WINDOW).map(Found::Volume)
         }),
-        case("cubic", 2 * voxels + 4 * millimetres, move || {
+        Case::new("trilinear-kept", 2 * voxels + 4 * millimetres, {
+            let values = Values::unchanged(0.0);
+            let interpolation = Interpolation::Linear;
+            kept(ct, Sampling { shape: MILLIMETRE, map: millimetre, interpolation, values })
+        }),
+        Case::new("window-kept", 6 * voxels, {
+            let interpolation = Interpolation::Linear;
+            kept(ct, Sampling { shape, map: fitting(shape, shape), interpolation, values: WINDOW.into() })
+        }),
+        Case::new("cubic", 2 * voxels + 4 * millimetres, move || {
             let values = Intensity::unchanged(0.0);
             spline::resample(CPU, ct.view(), MILLIMETRE, &millimetre, values).map(Found::Volume)
         }),
-        case("window", 6 * voxels, move || {
+        Case::new("window", 6 * voxels, move || {
             let same = fitting(shape, shape);
             resample(CPU, ct.view(), shape, &same, WINDOW).map(Found::Volume)
         }),
-        case("labels-sparse", voxels, move || {
-            components(CPU, sparse.view(), Neighbours::TwentySix).map(Found::Components)
+        Case::new("labels-sparse", voxels, move || {
+            components(CPU, sparse.view(), Neighbours::TwentySix).map(labels)
         }),
-        case("labels-busy", voxels, move || {
-            components(CPU, busy.view(), Neighbours::TwentySix).map(Found::Components)
+        Case::new("labels-busy", voxels, move || {
+            components(CPU, busy.view(), Neighbours::TwentySix).map(labels)
         }),
-        case("labels-busy-volume", 5 * voxels, move || {
+        Case::new("labels-busy-volume", 5 * voxels, move || {
             components(CPU, busy.view(), Neighbours::TwentySix)?.labels().map(Found::Labels)
         }),
-        case("measure", voxels, move || measured(lesions, ct).map(Found::Table)),
-        case("nms", 28 * boxes.nrows(), move || {
+        Case::new("measure", voxels, move || measured(lesions, ct).map(Found::Table)),
+        Case::new("nms", 28 * boxes.nrows(), move || {
             let kept = nms(CPU, &scored, 0.22)?;
             Ok(Found::Table(Array2::from_shape_fn((kept.len(), 1), |(at, _)| kept[at] as f64)))
         }),
-        case("blend", 8 * (scene.len() + 27 * 96 * 96 * 96), move || {
-            let along = starts(192, 96, 0.5);
-            let starts: Vec<[usize; 3]> =
-                (0..27).map(|at| [at / 9, at / 3 % 3, at % 3].map(|n| along[n])).collect();
+        Case::new("blend", 4 * (scene.len() + 27 * 96 * 96 * 96), move || {
+            let mut blend = Blend::new(CPU, [192; 3])?;
+            for (tile, at) in tiles.iter().zip(&starts) {
+                blend.add(tile.view(), *at)?;
+            }
+            blend.finish().map(Found::Volume)
+        }),
+        Case::new("slide", 8 * (scene.len() + 27 * 96 * 96 * 96), move || {
             let mut blend = Blend::new(CPU, [192; 3])?;
             // As many at a time as the rival takes; the network gives back what it is given.
-            for starts in starts.chunks(4) {
+            for starts in again.chunks(4) {
                 let signed: Vec<[isize; 3]> = starts.iter().map(|at| at.map(|n| n as isize)).collect();
                 let tiles = gather(CPU, scene.view(), &signed, [96; 3], 0.0)?;
                 for (tile, at) in tiles.index_axis(Axis(1), 0).outer_iter().zip(starts) {
@@ -134,6 +134,23 @@ pub(crate) fn all(input: &Input) -> Vec<Case<'_>> {
             blend.finish().map(Found::Volume)
         }),
     ]
+}
+
+/// Onto memory that was used before, as where buffers are kept: the system's clearing of new pages is left out.
+fn kept(ct: &Array3<i16>, sampling: Sampling) -> impl FnMut() -> Result<Found, Error> {
+    let memory = Rc::new(RefCell::new(Array3::<f32>::zeros(sampling.shape)));
+    memory.borrow_mut().fill(1.0);
+    move || {
+        let slices = 0..sampling.shape[0];
+        sampling.slab(CPU, &Part::from(ct.view()), slices, memory.borrow_mut().view_mut())?;
+        let memory = memory.clone();
+        Ok(Found::Later(Box::new(move || Ok(Found::Volume(memory.borrow().clone())))))
+    }
+}
+
+/// The runs of the components are what was asked for; a volume of labels is made only when it is written.
+fn labels(found: Components) -> Found {
+    Found::Later(Box::new(move || found.labels().map(Found::Labels)))
 }
 
 /// Start and size of the box of all voxels above -500 HU.
