@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::time::Instant;
 
-use common::input::{Input, SPACING_MM};
+use common::input::{Input, MILLIMETRE, SPACING_MM, fitting};
 use common::{Case, Found};
 use kernels::blend::{Blend, starts};
 use kernels::components::{Components, components};
@@ -18,25 +18,12 @@ use kernels::measure::measure;
 use kernels::nms::{Scored, nms};
 use kernels::resample::{Intensity, Interpolation, Part, Sampling, Values, resample};
 use kernels::tiles::gather;
-use kernels::{Device, Error, IndexMap, Neighbours, spline};
+use kernels::{Device, Error, Neighbours, spline};
 use ndarray::{Array2, Array3, Axis, s};
 use rayon::prelude::*;
 
-/// 1 mm of the CT's 0.7 x 0.7 x 1.25, `[k, j, i]`.
-const MILLIMETRE: [usize; 3] = [375, 358, 358];
 const WINDOW: Intensity = Intensity { low_hu: -1000.0, high_hu: 400.0, low: 0.0, high: 1.0, outside: 0.0 };
 const CPU: &Device = &Device::Cpu;
-
-/// From an array of `to` voxels onto one of `from` voxels that begins and ends where it does.
-fn fitting(from: [usize; 3], to: [usize; 3]) -> IndexMap {
-    let mut map = [[0.0; 4]; 3];
-    for axis in 0..3 {
-        let scale = from[2 - axis] as f64 / to[2 - axis] as f64;
-        map[axis][axis] = scale;
-        map[axis][3] = 0.5 * scale - 0.5;
-    }
-    map
-}
 
 fn main() -> Result<(), Error> {
     let input = Input::new();

@@ -5,10 +5,14 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use half::f16;
+use kernels::IndexMap;
 use ndarray::{Array2, Array3, ArrayBase, Data, Dimension, s};
 
 /// The CT's spacing along i, j and k.
 pub(crate) const SPACING_MM: [f64; 3] = [0.7, 0.7, 1.25];
+
+/// 1 mm of it, `[k, j, i]`.
+pub(crate) const MILLIMETRE: [usize; 3] = [375, 358, 358];
 
 const SHAPE: [usize; 3] = [300, 512, 512];
 
@@ -45,6 +49,17 @@ impl Input {
         write(&folder.join("boxes.npy"), &self.boxes);
         write(&folder.join("scene.npy"), &self.scene);
     }
+}
+
+/// From an array of `to` voxels onto one of `from` voxels that begins and ends where it does.
+pub(crate) fn fitting(from: [usize; 3], to: [usize; 3]) -> IndexMap {
+    let mut map = [[0.0; 4]; 3];
+    for axis in 0..3 {
+        let scale = from[2 - axis] as f64 / to[2 - axis] as f64;
+        map[axis][axis] = scale;
+        map[axis][3] = 0.5 * scale - 0.5;
+    }
+    map
 }
 
 /// A number as NumPy names it.
