@@ -4,31 +4,6 @@
 // Union-find by atomicMin as in Komura, Comput Phys Commun 2015;194:54-58, and Playne and Hawick, IEEE Trans
 // Parallel Distrib Syst 2018;29:1217-1230, on runs instead of voxels.
 
-// One bit per voxel of each row, the first one lowest; one thread per word of 64 voxels.
-extern "C" __global__ void components_pack(u64 *words, const u8 *mask, u32 columns, u32 stride, u64 count) {
-    u64 at = thread_index();
-    if (at >= count) return;
-    u64 row = at / stride;
-    u32 first = (u32)(at % stride) * 64, voxels = min(columns - first, 64u);
-    const u8 *from = mask + row * columns + first;
-    u64 word = 0;
-    if (voxels == 64 && ((size_t)from & 15) == 0) {
-        for (u32 part = 0; part < 4; part++) {
-            uint4 sixteen = ((const uint4 *)from)[part];
-            u32 fours[4] = {sixteen.x, sixteen.y, sixteen.z, sixteen.w};
-            for (u32 n = 0; n < 4; n++) {
-                for (u32 byte = 0; byte < 4; byte++) {
-                    u64 is_in = (fours[n] >> (8 * byte) & 255) != 0;
-                    word |= is_in << (16 * part + 4 * n + byte);
-                }
-            }
-        }
-    } else {
-        for (u32 n = 0; n < voxels; n++) word |= (u64)(from[n] != 0) << n;
-    }
-    words[at] = word;
-}
-
 // How many runs each row has, and 0 after the last row; one thread per row.
 extern "C" __global__ void components_count(u32 *counts, const u64 *words, u32 stride, u32 rows) {
     u64 row = thread_index();

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::cpu::Sums;
 use super::rows::{Slices, pack_slice};
 use super::{Components, Slab};
+use crate::bits::DeviceBits;
 use crate::gpu::{Element, Gpu, Memory, Volume, blocks, refused};
 use crate::simd::Level;
 use crate::{Error, Neighbours};
@@ -32,14 +33,8 @@ macro_rules! launch {
     ($gpu:expr, $name:literal, $($rest:tt)*) => { launch!($gpu, "components", $name, $($rest)*) };
 }
 
-/// A mask on the device, each row as words of 64 voxels.
-pub(super) struct Packed {
-    pub(super) words: Memory<u64>,
-    pub(super) shape: [usize; 3],
-}
-
 /// `mask`, an array of `shape`, as words: an eighth of the bytes to send.
-pub(super) fn sent(gpu: &Gpu, mask: Slices<'_>, shape: [usize; 3]) -> Result<Packed, Error> {
+pub(super) fn sent(gpu: &Gpu, mask: Slices<'_>, shape: [usize; 3]) -> Result<DeviceBits, Error> {
     check(shape)?;
     let [slices, rows, columns] = shape;
     let words = match mask {
@@ -55,30 +50,7 @@ pub(super) fn sent(gpu: &Gpu, mask: Slices<'_>, shape: [usize; 3]) -> Result<Pac
             gpu.upload(&words)?
         }
     };
-    Ok(Packed { words, shape })
-}
-
-/// The voxels of `mask` that are not 0.
-pub(super) fn packed(mask: &Volume<u8>) -> Result<Packed, Error> {
-    let shape = mask.shape();
-    check(shape)?;
-    let gpu = mask.gpu();
-    let stride = shape[2].div_ceil(64);
-    let count = shape[0] * shape[1] * stride;
-    // SAFETY: the kernel below sets all of it.
-    let mut words = unsafe { gpu.room::<u64>(count)? };
-    let (columns, stride, words_in_all) = (shape[2] as u32, stride as u32, count as u64);
-    launch!(
-        gpu,
-        "components_pack",
-        count,
-        &mut words.slice,
-        &mask.memory.slice,
-        &columns,
-        &stride,
-        &words_in_all
-    );
-    Ok(Packed { words, shape })
+    Ok(DeviceBits { words, shape })
 }
 
 /// Rows and runs are counted in 32 bits.
@@ -87,8 +59,8 @@ fn check(shape: [usize; 3]) -> Result<(), Error> {
     if voxels >= u32::MAX as usize { Err(Error::OutOfMemory { voxels }) } else { Ok(()) }
 }
 
-pub(super) fn labelled(packed: &Packed, neighbours: Neighbours) -> Result<Components, Error> {
-    let Packed { words, shape } = packed;
+pub(super) fn labelled(mask: &DeviceBits, neighbours: Neighbours) -> Result<Components, Error> {
+    let DeviceBits { words, shape } = mask;
     let (shape, gpu) = (*shape, words.gpu());
     check(shape)?;
     if words.is_empty() {

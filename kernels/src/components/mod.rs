@@ -13,7 +13,7 @@ use rayon::prelude::*;
 pub(crate) use rows::Run;
 use rows::Slices;
 
-use crate::bits::Bits;
+use crate::bits::{Bits, DeviceBits};
 use crate::gpu::{Gpu, Volume};
 use crate::simd::Level;
 use crate::{Device, Error, Neighbours, blank, sparse};
@@ -99,13 +99,13 @@ fn found(
     }
 }
 
-/// As [`components`], of the voxels of a mask on a device that are not 0.
+/// As [`components`], of a mask on a device.
 ///
 /// # Errors
 ///
 /// As [`components`].
-pub fn components_on_device(mask: &Volume<u8>, neighbours: Neighbours) -> Result<Components, Error> {
-    cuda::labelled(&cuda::packed(mask)?, neighbours)
+pub fn components_on_device(mask: &DeviceBits, neighbours: Neighbours) -> Result<Components, Error> {
+    cuda::labelled(mask, neighbours)
 }
 
 impl Components {

@@ -1,4 +1,4 @@
-use kernels::bits::Bits;
+use kernels::bits::{Bits, DeviceBits};
 use kernels::components::{Components, components, components_in_bits, components_on_device};
 use kernels::gpu::Gpu;
 use kernels::{Device, Error, Neighbours};
@@ -30,10 +30,9 @@ fn check(gpu: &Gpu, mask: &Array3<bool>, neighbours: Neighbours) {
         assert_eq!(found.labels().unwrap(), labels, "{neighbours:?}, {:?}", mask.dim());
     };
     same(components(&Device::Cuda(gpu.clone()), mask.view(), neighbours).unwrap());
-    same(
-        components_in_bits(&Device::Cuda(gpu.clone()), &Bits::of(mask.view()).unwrap(), neighbours).unwrap(),
-    );
-    same(components_on_device(&gpu.upload_mask(mask.view()).unwrap(), neighbours).unwrap());
+    let bits = Bits::of(mask.view()).unwrap();
+    same(components_in_bits(&Device::Cuda(gpu.clone()), &bits, neighbours).unwrap());
+    same(components_on_device(&DeviceBits::upload(gpu, &bits).unwrap(), neighbours).unwrap());
     assert_eq!(expected.labels_on_device(gpu).unwrap().download().unwrap(), labels);
     let is_wanted = |part: &kernels::components::Component| part.voxels % 2 == 0;
     let found = expected.mask_on_device(gpu, is_wanted).unwrap().download_mask().unwrap();
@@ -45,7 +44,7 @@ fn components_of_noise_are_those_of_the_cpu() {
     let Some(Device::Cuda(gpu)) = emulator::device("components_of_noise_are_those_of_the_cpu") else {
         return;
     };
-    // Rows that fill their words and rows that do not, at addresses that are aligned and that are not.
+    // Rows that fill their words and rows that do not.
     for shape in [[7, 33, 65], [5, 9, 128], [3, 7, 80], [40, 1, 5], [1, 1, 200], [3, 70, 1]] {
         for (seed, percent) in [2, 15, 35, 70, 98].into_iter().enumerate() {
             for neighbours in ALL {
