@@ -59,7 +59,9 @@ sources![
     "bits" in "bits/",
     "blend" in "blend/",
     "cast" in "",
+    "labels" in "resample/",
     "morphology" in "morphology/",
+    "resample" in "resample/",
     "tiles" in "tiles/",
 ];
 

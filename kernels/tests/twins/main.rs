@@ -8,3 +8,4 @@ mod emulator;
 mod bits;
 mod cast;
 mod memory;
+mod resample;

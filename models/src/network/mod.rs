@@ -8,9 +8,10 @@ mod session;
 mod sum;
 
 use kernels::Device;
-use kernels::gpu::{Gpu, Volume};
-use kernels::tiles::gather;
-use ndarray::{Array3, ArrayView3, Axis, CowArray, Ix3};
+use kernels::gpu::{Gpu, Memory, Volume};
+use kernels::tiles::{gather, gather_on_device};
+use ndarray::{Array3, Array5, ArrayView3, Axis, CowArray, Ix3};
+use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
 
 use crate::cache::Progress;
@@ -20,8 +21,11 @@ use crate::plan::{Demand, Plan};
 use crate::runtime::{Provider, Runtime};
 use crate::tiles::Tiling;
 use crate::weights::Weights;
-use session::{Axes, Kind};
+use session::{Axes, Kind, Place};
 use sum::Sum;
+
+/// Why there is a session.
+const JUST_MADE: &str = "it was just made";
 
 /// A tensor that a network is run over, in standard order.
 #[derive(Debug, Clone)]
@@ -202,7 +206,7 @@ impl Network {
         let batch = tile.insert_axis(Axis(0)).insert_axis(Axis(0));
         let run = |network: &mut Self| {
             network.make(kind)?;
-            let (_, session) = network.session.as_mut().expect("it was just made");
+            let (_, session) = network.session.as_mut().expect(JUST_MADE);
             session::run(session, &network.card, batch)
         };
         let volumes = run(self).map_err(|trouble| match trouble {
@@ -264,23 +268,37 @@ impl Network {
         tiling: &Tiling,
         report: &dyn Fn(usize),
     ) -> Result<Vec<(String, Array3<f32>)>, Trouble> {
+        match (plan, self.gpu().map(|(gpu, layers_too)| (gpu.clone(), layers_too))) {
+            (Plan::Whole { batch, .. }, Some((gpu, layers_too))) => {
+                self.run_on_device(&gpu, layers_too, batch, tensor, tiling, report)
+            }
+            (Plan::Tiles { batch }, Some((gpu, _))) => {
+                let bytes = gpu.free_bytes()?;
+                self.run_on_host(batch, Some(bytes), tensor, tiling, report)
+            }
+            _ => self.run_on_host(1, None, tensor, tiling, report),
+        }
+    }
+
+    /// Tiles are cut and put together in the host's memory; the layers may use so many bytes of the GPU.
+    fn run_on_host(
+        &mut self,
+        batch: usize,
+        gpu_bytes: Option<u64>,
+        tensor: &Tensor<'_>,
+        tiling: &Tiling,
+        report: &dyn Fn(usize),
+    ) -> Result<Vec<(String, Array3<f32>)>, Trouble> {
         let tensor = tensor.to_host()?;
-        let batch = plan.batch().max(1);
-        let gpu_bytes = match (plan, self.gpu()) {
-            (Plan::Tiles { .. }, Some((gpu, true))) => Some(gpu.free_bytes()?),
-            _ => None,
-        };
-        let mut sums = Sum::of_all(&self.card, tensor.dim().into(), tiling)?;
+        let mut sums = Sum::of_all(&Device::Cpu, &self.card, tensor.dim().into(), tiling)?;
         report(0);
         for (turn, starts) in tiling.starts.chunks(batch).enumerate() {
-            let mut corners: Vec<_> = starts.iter().map(|&start| tiling.corner(start)).collect();
-            // A session takes so many and no fewer.
-            corners.resize(batch, corners[0]);
             let pad = self.card.input.outside_image;
+            let corners = corners(tiling, starts, batch);
             let tiles = gather(&Device::Cpu, tensor.view(), &corners, tiling.tile, pad)?;
             self.make(Kind { tile: tiling.tile, batch, gpu_bytes })?;
-            let (_, session) = self.session.as_mut().expect("it was just made");
-            let parts = session::run(session, &self.card, tiles.view())?;
+            let parts =
+                session::run(&mut self.session.as_mut().expect(JUST_MADE).1, &self.card, tiles.view())?;
             for (sum, parts) in sums.iter_mut().zip(&parts) {
                 for (&start, part) in starts.iter().zip(parts.outer_iter()) {
                     sum.add(tiling, start, part.index_axis(Axis(0), 0))?;
@@ -289,6 +307,101 @@ impl Network {
             report(turn * batch + starts.len());
         }
         sums.into_iter().map(Sum::finish).collect()
+    }
+
+    /// Tiles are cut and put together in the GPU's memory. The layers read and write there too, or else each batch
+    /// goes to the host and its outputs come back.
+    fn run_on_device(
+        &mut self,
+        gpu: &Gpu,
+        layers_too: bool,
+        batch: usize,
+        tensor: &Tensor<'_>,
+        tiling: &Tiling,
+        report: &dyn Fn(usize),
+    ) -> Result<Vec<(String, Array3<f32>)>, Trouble> {
+        let uploaded;
+        let volume = match tensor {
+            Tensor::Device(volume) => *volume,
+            Tensor::Host(tensor) => {
+                uploaded = gpu.upload_volume(*tensor)?;
+                &uploaded
+            }
+        };
+        let mut sums = Sum::of_all(&self.device, &self.card, tensor.shape(), tiling)?;
+        let sizes: Vec<_> = sums.iter().map(|sum| sum.part(tiling)).collect();
+        let room = |size: &[usize; 3]| gpu.zeros::<f32>(batch * size.iter().product::<usize>());
+        let mut parts = sizes.iter().map(room).collect::<Result<Vec<_>, _>>()?;
+        report(0);
+        for (turn, starts) in tiling.starts.chunks(batch).enumerate() {
+            let pad = self.card.input.outside_image;
+            let tiles = gather_on_device(volume, &corners(tiling, starts, batch), tiling.tile, pad)?;
+            let gpu_bytes = if layers_too { Some(gpu.free_bytes()?) } else { None };
+            self.make(Kind { tile: tiling.tile, batch, gpu_bytes })?;
+            if layers_too {
+                self.run_in_place(gpu, batch, (&tiles, tiling.tile), (&parts, &sizes))?;
+            } else {
+                self.run_and_return(gpu, batch, (&tiles, tiling.tile), (&mut parts, &sizes))?;
+            }
+            for (sum, parts) in sums.iter_mut().zip(&parts) {
+                sum.add_batch(tiling, starts, parts)?;
+            }
+            report(turn * batch + starts.len());
+        }
+        sums.into_iter().map(Sum::finish).collect()
+    }
+
+    /// Runs a batch of tiles on the GPU, and writes the outputs to `parts` there.
+    fn run_in_place(
+        &mut self,
+        gpu: &Gpu,
+        batch: usize,
+        (tiles, tile): (&Memory<f32>, [usize; 3]),
+        (parts, sizes): (&[Memory<f32>], &[[usize; 3]]),
+    ) -> Result<(), Trouble> {
+        let shape = |[a, b, c]: [usize; 3]| [batch, 1, a, b, c];
+        let address = |memory: &Memory<f32>| memory.address() as *mut std::ffi::c_void;
+        let input = Place { name: &self.card.input.name, address: address(tiles), shape: shape(tile) };
+        let outputs = self.card.head.outputs();
+        let outputs: Vec<_> = outputs
+            .iter()
+            .zip(parts)
+            .zip(sizes)
+            .map(|(((name, _), part), &size)| Place { name, address: address(part), shape: shape(size) })
+            .collect();
+        let ordinal = gpu.ordinal() as i32;
+        let memory =
+            MemoryInfo::new(AllocationDevice::CUDA, ordinal, AllocatorType::Device, MemoryType::Default)?;
+        // The provider has our stream, and may use others besides.
+        gpu.wait()?;
+        let (_, session) = self.session.as_mut().expect(JUST_MADE);
+        // SAFETY: memory of this device of those sizes, which is borrowed, and nothing else is under way there.
+        unsafe { session::run_in_place(session, &memory, &input, &outputs) }
+    }
+
+    /// Runs a batch of tiles from the GPU on the CPU, and copies the outputs to `parts` there.
+    fn run_and_return(
+        &mut self,
+        gpu: &Gpu,
+        batch: usize,
+        (tiles, [a, b, c]): (&Memory<f32>, [usize; 3]),
+        (parts, sizes): (&mut [Memory<f32>], &[[usize; 3]]),
+    ) -> Result<(), Trouble> {
+        let tiles = Array5::from_shape_vec([batch, 1, a, b, c], tiles.download()?);
+        let tiles = tiles.expect("as many as were gathered");
+        let found = session::run(&mut self.session.as_mut().expect(JUST_MADE).1, &self.card, tiles.view())?;
+        for ((part, &[a, b, c]), found) in parts.iter_mut().zip(sizes).zip(found) {
+            if found.shape() != [batch, 1, a, b, c] {
+                let problem =
+                    format!("an output is {:?} instead of {:?}", found.shape(), [batch, 1, a, b, c]);
+                return Err(Trouble::Other(problem));
+            }
+            let found = found.as_standard_layout();
+            // The old one first, so that there is room.
+            *part = gpu.zeros(0)?;
+            *part = gpu.upload(found.as_slice().expect("just made standard"))?;
+        }
+        Ok(())
     }
 
     /// Makes the session of `kind`, unless it is the last that was made.
@@ -307,6 +420,13 @@ impl Network {
         self.session = Some((kind, session));
         Ok(())
     }
+}
+
+/// Where `batch` tiles begin: a session takes so many and no fewer, so the first stands for those that lack.
+fn corners(tiling: &Tiling, starts: &[[usize; 3]], batch: usize) -> Vec<[isize; 3]> {
+    let mut corners: Vec<_> = starts.iter().map(|&start| tiling.corner(start)).collect();
+    corners.resize(batch, corners[0]);
+    corners
 }
 
 fn failed(card: &Card, problem: impl Into<String>) -> Error {
