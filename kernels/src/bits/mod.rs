@@ -264,11 +264,6 @@ pub(crate) fn trim(rows: &mut [u64], stride: usize, last: u64) {
     }
 }
 
-/// One bit per voxel of a row, the first one lowest.
-pub(crate) fn pack_row(row: &[bool], words: &mut [u64]) {
-    pack_where(Level::best(), row, words, |is_in| is_in);
-}
-
 at_each_level! {
     /// One bit per voxel of a row that `is_in` says is wanted, the first one lowest.
     pub(crate) fn pack_where[T: Copy, F: Fn(T) -> bool](row: &[T], words: &mut [u64], is_in: F) {
@@ -305,7 +300,7 @@ static UNPACKED: [[bool; 8]; 256] = {
     table
 };
 
-/// The opposite of [`pack_row`].
+/// The opposite of [`pack_where`].
 pub(crate) fn unpack_row(words: &[u64], row: &mut [bool]) {
     for (word, voxels) in words.iter().zip(row.chunks_mut(64)) {
         let (eights, rest) = voxels.as_chunks_mut::<8>();

@@ -39,8 +39,8 @@ pub enum Interpolation {
     Linear,
     /// A cubic B-spline through the voxels: smoother, and it may overshoot.
     Cubic,
-    /// The mean over the output's voxel when shrinking, so that every source voxel counts; along axes
-    /// that do not shrink, as [`Linear`](Self::Linear).
+    /// The mean over the output's voxel along axes on which voxels get larger, so that every source voxel
+    /// counts; along other axes, and under maps that do not run along the axes, as [`Linear`](Self::Linear).
     Area,
 }
 
@@ -308,6 +308,7 @@ impl Sampling {
     fn axis(&self, line: Line, shape: usize, n: usize) -> Axis {
         match self.interpolation {
             Interpolation::Nearest => line.nearest(shape, n),
+            Interpolation::Area => line.area(shape, n),
             _ => line.linear(shape, n),
         }
     }

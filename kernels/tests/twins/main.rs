@@ -7,5 +7,13 @@ mod emulator;
 
 mod bits;
 mod cast;
+mod components;
+mod measure;
+mod median;
 mod memory;
+mod nms;
+mod peaks;
 mod resample;
+mod shrink;
+mod spline;
+mod statistics;

@@ -185,7 +185,7 @@ impl Network {
                     self.session = None;
                     let smaller = self.smaller(plan);
                     notes.push(format!(
-                        "{}: the GPU ran out of memory ({said}) {plan}; it was done {smaller} instead",
+                        "{}: too little memory on the GPU ({said}) to run {plan}; it ran {smaller} instead",
                         self.card.name
                     ));
                     plan = smaller;
@@ -245,7 +245,7 @@ impl Network {
         let plan = if layers_too || matches!(plan, Plan::Whole { .. }) { plan } else { Plan::Cpu };
         if plan == Plan::Cpu {
             notes.push(format!(
-                "{}: {} MiB of the GPU's memory are too few; it was done on the CPU",
+                "{}: {} MiB of the GPU's memory are too few; it ran on the CPU",
                 self.card.name,
                 free >> 20
             ));
@@ -471,21 +471,4 @@ impl Outputs {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_many_words_for_too_little_memory_are_known() {
-        for said in [
-            "Failed to allocate memory for requested buffer of size 1207959552",
-            "BFCArena::AllocateRawInternal Available memory of 1 is smaller than requested bytes of 2",
-            "CUDNN failure 4000: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED ; GPU=0",
-            "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0",
-            "CUDA failure 2: out of memory ; GPU=0 ; hostname=ct",
-        ] {
-            let is_known = is_out_of_memory(said);
-            assert!(is_known, "{said}");
-        }
-        assert!(!is_out_of_memory("CUDA failure 100: no CUDA-capable device is detected"));
-    }
-}
+mod tests;
