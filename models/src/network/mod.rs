@@ -7,7 +7,9 @@
 mod session;
 mod sum;
 
+use half::f16;
 use kernels::Device;
+use kernels::cast::to_single;
 use kernels::gpu::{Gpu, Memory, Volume};
 use kernels::tiles::{gather, gather_on_device};
 use ndarray::{Array3, Array5, ArrayView3, Axis, CowArray, Ix3};
@@ -17,7 +19,7 @@ use ort::session::Session;
 use crate::cache::Progress;
 use crate::card::{Card, Head};
 use crate::error::Error;
-use crate::plan::{Demand, Plan};
+use crate::plan::{Demand, Plan, Precision};
 use crate::runtime::{Provider, Runtime};
 use crate::tiles::Tiling;
 use crate::weights::Weights;
@@ -62,6 +64,47 @@ impl Tensor<'_> {
             Self::Host(tensor) => CowArray::from(*tensor),
             Self::Device(tensor) => CowArray::from(tensor.download()?),
         })
+    }
+}
+
+/// A tensor on the device.
+enum There<'a> {
+    Given(&'a Volume<f32>),
+    Single(Volume<f32>),
+    Half(Volume<f16>),
+}
+
+impl<'a> There<'a> {
+    fn of(gpu: &Gpu, tensor: &Tensor<'a>, precision: Precision) -> Result<Self, kernels::Error> {
+        Ok(match (tensor, precision) {
+            (Tensor::Device(volume), _) => Self::Given(volume),
+            (Tensor::Host(tensor), Precision::Single) => Self::Single(gpu.upload_volume(*tensor)?),
+            (Tensor::Host(tensor), Precision::Half) => {
+                Self::Half(gpu.upload_volume(tensor.mapv(f16::from_f32).view())?)
+            }
+        })
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        match self {
+            Self::Given(volume) => volume.shape(),
+            Self::Single(volume) => volume.shape(),
+            Self::Half(volume) => volume.shape(),
+        }
+    }
+
+    /// Tiles of it in 32 bits, on the device.
+    fn tiles(
+        &self,
+        corners: &[[isize; 3]],
+        tile: [usize; 3],
+        pad: f32,
+    ) -> Result<Memory<f32>, kernels::Error> {
+        match self {
+            Self::Given(volume) => gather_on_device(volume, corners, tile, pad),
+            Self::Single(volume) => gather_on_device(volume, corners, tile, pad),
+            Self::Half(volume) => to_single(&gather_on_device(volume, corners, tile, f16::from_f32(pad))?),
+        }
     }
 }
 
@@ -243,6 +286,13 @@ impl Network {
         let plan = Plan::new(free, &demand);
         // Nobody is helped by tiles that go to the device and come back with nothing done.
         let plan = if layers_too || matches!(plan, Plan::Whole { .. }) { plan } else { Plan::Cpu };
+        if matches!(plan, Plan::Whole { precision: Precision::Half, .. }) {
+            notes.push(format!(
+                "{}: {} MiB of the GPU's memory are few; the tensor was kept in 16 bits",
+                self.card.name,
+                free >> 20
+            ));
+        }
         if plan == Plan::Cpu {
             notes.push(format!(
                 "{}: {} MiB of the GPU's memory are too few; it ran on the CPU",
@@ -269,8 +319,9 @@ impl Network {
         report: &dyn Fn(usize),
     ) -> Result<Vec<(String, Array3<f32>)>, Trouble> {
         match (plan, self.gpu().map(|(gpu, layers_too)| (gpu.clone(), layers_too))) {
-            (Plan::Whole { batch, .. }, Some((gpu, layers_too))) => {
-                self.run_on_device(&gpu, layers_too, batch, tensor, tiling, report)
+            (Plan::Whole { batch, precision, .. }, Some((gpu, layers_too))) => {
+                let there = There::of(&gpu, tensor, precision)?;
+                self.run_on_device(&gpu, layers_too, batch, &there, tiling, report)
             }
             (Plan::Tiles { batch }, Some((gpu, _))) => {
                 let bytes = gpu.free_bytes()?;
@@ -316,18 +367,10 @@ impl Network {
         gpu: &Gpu,
         layers_too: bool,
         batch: usize,
-        tensor: &Tensor<'_>,
+        tensor: &There<'_>,
         tiling: &Tiling,
         report: &dyn Fn(usize),
     ) -> Result<Vec<(String, Array3<f32>)>, Trouble> {
-        let uploaded;
-        let volume = match tensor {
-            Tensor::Device(volume) => *volume,
-            Tensor::Host(tensor) => {
-                uploaded = gpu.upload_volume(*tensor)?;
-                &uploaded
-            }
-        };
         let mut sums = Sum::of_all(&self.device, &self.card, tensor.shape(), tiling)?;
         let sizes: Vec<_> = sums.iter().map(|sum| sum.part(tiling)).collect();
         let room = |size: &[usize; 3]| gpu.zeros::<f32>(batch * size.iter().product::<usize>());
@@ -335,7 +378,7 @@ impl Network {
         report(0);
         for (turn, starts) in tiling.starts.chunks(batch).enumerate() {
             let pad = self.card.input.outside_image;
-            let tiles = gather_on_device(volume, &corners(tiling, starts, batch), tiling.tile, pad)?;
+            let tiles = tensor.tiles(&corners(tiling, starts, batch), tiling.tile, pad)?;
             let gpu_bytes = if layers_too { Some(gpu.free_bytes()?) } else { None };
             self.make(Kind { tile: tiling.tile, batch, gpu_bytes })?;
             if layers_too {

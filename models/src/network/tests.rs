@@ -146,6 +146,27 @@ fn a_device_that_is_too_small_leaves_it_to_the_cpu_and_says_so() {
     assert_eq!(notes, ["lung-nodule: 1 MiB of the GPU's memory are too few; it ran on the CPU"]);
 }
 
+/// The first limit under which 32 bits do not fit and 16 do.
+#[test]
+fn a_tensor_that_barely_fits_is_kept_in_half_precision() {
+    let test = "a_tensor_that_barely_fits_is_kept_in_half_precision";
+    let Some(runtime) = runtime(test) else { return };
+    let sigmoid = sigmoid();
+    let tensor = image([60, 50, 40]);
+    let (expected, _) = run(&runtime, &Device::Cpu, &sigmoid, tensor.view(), &|_| ());
+    let tiling = Tiling::new(&sigmoid.0.tiles, tensor.dim().into());
+    let demand = Demand { tensor_voxels: tensor.len() as u64, ..Demand::of(&sigmoid.0, &tiling, 1) };
+    let half =
+        |free: &u64| matches!(Plan::new(*free, &demand), Plan::Whole { precision: Precision::Half, .. });
+    let limit = (0..4 << 20).step_by(1 << 10).filter(half).last().unwrap();
+    let Some((device, _)) = device(test, Some(limit)) else { return };
+    let (found, notes) = run(&runtime, &device, &sigmoid, tensor.view(), &|_| ());
+    assert!(notes.len() == 1 && notes[0].ends_with("the tensor was kept in 16 bits"), "{notes:?}");
+    let worst = found[0].iter().zip(&expected[0]).fold(0.0, |worst, (a, b)| f32::max(worst, (a - b).abs()));
+    // Half a unit of the 11 bits that a number below 2 has, through a slope of a quarter.
+    assert!(worst > 0.0 && worst <= 2.0_f32.powi(-12), "worst difference {worst}");
+}
+
 /// Somebody else takes memory between the plan and the work: once, so that half a batch fits, or again and again.
 #[test]
 fn out_of_memory_halves_the_batch_and_then_takes_the_cpu() {
