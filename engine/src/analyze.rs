@@ -228,8 +228,10 @@ impl Run<'_, '_> {
         let window = &card.input.window;
         let air = window.low
             + (LUNG_AIR_HU - window.low_hu) / (window.high_hu - window.low_hu) * (window.high - window.low);
-        let found =
-            self.on_device("finding the lungs", |device| Lungs::find(device, tensor.view(), air, grid))?;
+        let found = {
+            let seen = tensor.host()?;
+            self.on_device("finding the lungs", |device| Lungs::find(device, seen.view(), air, grid))?
+        };
         self.examined.push(Examined {
             organ: Organ::Lung,
             kind,
@@ -247,7 +249,8 @@ impl Run<'_, '_> {
         let cut = s![corner[0]..end[0], corner[1]..end[1], corner[2]..end[2]];
         let grid = grid.part(corner, std::array::from_fn(|a| end[a] - corner[a]));
         let inside = lungs.mask.slice(cut);
-        let mut outputs = self.network(card, tensor.slice(cut), Some(inside))?;
+        let part = tensor.part(corner, grid.shape)?;
+        let mut outputs = self.network(card, (&part).into(), Some(inside))?;
         let [heat, log_diameter, probability] = [heat, log_diameter, mask].map(|name| outputs.take(name));
 
         self.step(&format!("{}: outlining", card.name), 0, 1);
@@ -312,7 +315,7 @@ impl Run<'_, '_> {
             corner[2]..corner[2] + shape[2]
         ];
         let (inside, grid) = (inside.slice(cut).to_owned(), grid.part(corner, shape));
-        let mut tensor = tensor.slice(cut).to_owned();
+        let mut tensor = tensor.host()?.slice(cut).to_owned();
         if let Some(outside) = card.input.outside_region {
             Zip::from(&mut tensor).and(&inside).for_each(|value, &inside| {
                 if !inside {
@@ -321,7 +324,7 @@ impl Run<'_, '_> {
             });
         }
 
-        let mut probability = self.segment(card, tensor.view(), Some(inside.view()))?;
+        let mut probability = self.segment(card, tensor.view().into(), Some(inside.view()))?;
         self.step(&format!("{}: outlining", card.name), 0, 1);
         Zip::from(&mut probability).and(&inside).for_each(|p, &inside| {
             if !inside {
@@ -348,7 +351,7 @@ impl Run<'_, '_> {
             let body = liver::body(device, volume)?;
             prepare(device, volume, card, body)
         })?;
-        let probability = self.segment(card, tensor.view(), None)?;
+        let probability = self.segment(card, (&tensor).into(), None)?;
         let mask = self.on_device("finding the liver", |device| {
             liver::largest_part(device, probability.view(), card.head.threshold())
         })?;
@@ -370,7 +373,7 @@ impl Run<'_, '_> {
     fn segment(
         &mut self,
         card: &'static Card,
-        tensor: ArrayView3<'_, f32>,
+        tensor: models::Tensor<'_>,
         wanted: Option<ArrayView3<'_, bool>>,
     ) -> Result<Array3<f32>, Error> {
         let Head::Segmentation { output, .. } = &card.head else {
@@ -383,7 +386,7 @@ impl Run<'_, '_> {
     fn network(
         &mut self,
         card: &'static Card,
-        tensor: ArrayView3<'_, f32>,
+        tensor: models::Tensor<'_>,
         wanted: Option<ArrayView3<'_, bool>>,
     ) -> Result<Outputs, Error> {
         let what = format!("{}: network", card.name);

@@ -1,10 +1,11 @@
 //! From a volume to the tensor that a network's card asks for.
 
 use dicom_io::Volume;
-use kernels::resample::{Intensity, resample};
-use kernels::{Device, Error, median};
+use kernels::resample::{Intensity, Interpolation, Sampling, resample};
+use kernels::tiles::gather_on_device;
+use kernels::{Device, Error, gpu, median};
 use models::Card;
-use ndarray::Array3;
+use ndarray::{Array3, CowArray, Ix3, s};
 
 use crate::grid::{Bounds, Grid};
 
@@ -13,8 +14,67 @@ const AIR_HU: f32 = -1024.0;
 
 /// A network's input and the grid it lies on, which leads back to the patient.
 pub(crate) struct Prepared {
-    pub(crate) tensor: Array3<f32>,
+    pub(crate) tensor: Tensor,
     pub(crate) grid: Grid,
+}
+
+/// A tensor where it was made.
+pub(crate) enum Tensor {
+    Host(Array3<f32>),
+    Device(gpu::Volume<f32>),
+}
+
+/// A box of a tensor.
+pub(crate) enum Part<'a> {
+    Host(CowArray<'a, f32, Ix3>),
+    Device(gpu::Volume<f32>),
+}
+
+impl Tensor {
+    /// All of it in the host's memory.
+    pub(crate) fn host(&self) -> Result<CowArray<'_, f32, Ix3>, Error> {
+        Ok(match self {
+            Self::Host(tensor) => CowArray::from(tensor.view()),
+            Self::Device(tensor) => CowArray::from(tensor.download()?),
+        })
+    }
+
+    /// The voxels `corner..corner + shape`, of which it has all: where it lies, or in the host's memory if the device
+    /// has no room for both.
+    pub(crate) fn part(&self, corner: [usize; 3], shape: [usize; 3]) -> Result<Part<'_>, Error> {
+        let [[ck, cj, ci], [nk, nj, ni]] = [corner, shape];
+        let part = s![ck..ck + nk, cj..cj + nj, ci..ci + ni];
+        Ok(match self {
+            Self::Host(tensor) => Part::Host(tensor.slice(part).into()),
+            Self::Device(tensor) => {
+                match gather_on_device(tensor, &[corner.map(|at| at as isize)], shape, 0.0) {
+                    Ok(part) => Part::Device(gpu::Volume::new(part, shape)),
+                    Err(Error::OutOfMemory { .. }) => {
+                        Part::Host(tensor.download()?.slice(part).to_owned().into())
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        })
+    }
+}
+
+impl<'a> From<&'a Part<'_>> for models::Tensor<'a> {
+    fn from(part: &'a Part<'_>) -> Self {
+        match part {
+            Part::Host(tensor) => Self::Host(tensor.view()),
+            Part::Device(tensor) => Self::Device(tensor),
+        }
+    }
+}
+
+impl<'a> From<&'a Tensor> for models::Tensor<'a> {
+    fn from(tensor: &'a Tensor) -> Self {
+        match tensor {
+            Tensor::Host(tensor) => Self::Host(tensor.view()),
+            Tensor::Device(tensor) => Self::Device(tensor),
+        }
+    }
 }
 
 /// The part of `volume` within `bounds` as the tensor that `card` asks for.
@@ -45,26 +105,46 @@ pub(crate) fn prepare(
 
     assert_eq!(filter.size, 3, "the only median filter there is has three voxels; a card is checked for it");
     let fine = Grid::over(bounds, axes, [filter.spacing_mm; 3]);
-    let filtered = median::median(device, onto(device, volume, &fine, intensity)?.view())?;
+    let sharp = onto(device, volume, &fine, intensity)?;
     let strides = input.spacing_mm.map(|mm| mm / filter.spacing_mm);
     let shape = std::array::from_fn(|a| ((fine.shape[a] - 1) as f64 / strides[a]).floor() as usize + 1);
     let grid = fine.thinned(strides, shape);
     let map = grid.geometry.index_map(&fine.geometry);
-    let tensor = resample(device, filtered.view(), shape, &map, Intensity::unchanged(input.outside_image))?;
+    let unchanged = Intensity::unchanged(input.outside_image);
+    let tensor = match sharp {
+        Tensor::Host(sharp) => {
+            let filtered = median::median(device, sharp.view())?;
+            Tensor::Host(resample(device, filtered.view(), shape, &map, unchanged)?)
+        }
+        Tensor::Device(sharp) => {
+            let filtered = median::median_on_device(&sharp)?;
+            drop(sharp);
+            Tensor::Device(linear(shape, map, unchanged).on_device(&filtered)?)
+        }
+    };
     Ok(Prepared { tensor, grid })
 }
 
 /// The Hounsfield units of `volume` on `grid`; air outside of it.
 pub(crate) fn hounsfield(device: &Device, volume: &Volume<i16>, grid: &Grid) -> Result<Array3<f32>, Error> {
-    onto(device, volume, grid, Intensity::unchanged(AIR_HU))
+    let map = grid.geometry.index_map(&volume.geometry);
+    resample(device, volume.voxels.view(), grid.shape, &map, Intensity::unchanged(AIR_HU))
 }
 
-fn onto(
-    device: &Device,
-    volume: &Volume<i16>,
-    grid: &Grid,
-    intensity: Intensity,
-) -> Result<Array3<f32>, Error> {
+/// `volume` on `grid`, left on the device. If that has no room for all of both, slabs go through it and the tensor
+/// comes back.
+fn onto(device: &Device, volume: &Volume<i16>, grid: &Grid, intensity: Intensity) -> Result<Tensor, Error> {
     let map = grid.geometry.index_map(&volume.geometry);
-    resample(device, volume.voxels.view(), grid.shape, &map, intensity)
+    let sampling = linear(grid.shape, map, intensity);
+    if let Device::Cuda(gpu) = device {
+        match gpu.upload_volume(volume.voxels.view()).and_then(|there| sampling.on_device(&there)) {
+            Err(Error::OutOfMemory { .. }) => {}
+            made => return made.map(Tensor::Device),
+        }
+    }
+    sampling.volume(device, volume.voxels.view()).map(Tensor::Host)
+}
+
+fn linear(shape: [usize; 3], map: kernels::IndexMap, intensity: Intensity) -> Sampling {
+    Sampling { shape, map, interpolation: Interpolation::Linear, values: intensity.into() }
 }

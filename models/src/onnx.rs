@@ -89,10 +89,20 @@ impl Graph {
     }
 
     /// The file: a graph from `input` to `output`, both `[1, 1, ?, ?, ?]` of 32-bit floats.
-    pub(crate) fn into_file(mut self, name: &str, input: &str, output: &str) -> Vec<u8> {
+    pub(crate) fn into_file(self, name: &str, input: &str, output: &str) -> Vec<u8> {
+        self.into_file_of(name, input, output, None)
+    }
+
+    /// The same for as many volumes at once as one likes, which the graph calls `batch`.
+    #[cfg(test)]
+    pub(crate) fn into_file_for_batches(self, name: &str, input: &str, output: &str, batch: &str) -> Vec<u8> {
+        self.into_file_of(name, input, output, Some(batch))
+    }
+
+    fn into_file_of(mut self, name: &str, input: &str, output: &str, batch: Option<&str>) -> Vec<u8> {
         self.body.text(2, name);
-        self.body.message(11, &image(input, ["x", "y", "z"]));
-        self.body.message(12, &image(output, ["x_out", "y_out", "z_out"]));
+        self.body.message(11, &image(input, batch, ["x", "y", "z"]));
+        self.body.message(12, &image(output, batch, ["x_out", "y_out", "z_out"]));
 
         let mut opset = Message::default();
         opset.text(1, "");
@@ -128,17 +138,15 @@ fn attribute(name: &str, value: &Attribute<'_>) -> Message {
     attribute
 }
 
-/// `ValueInfoProto` of a tensor `[1, 1, ?, ?, ?]`.
-fn image(name: &str, axes: [&str; 3]) -> Message {
+/// `ValueInfoProto` of a tensor `[1, 1, ?, ?, ?]`, or with a name for its first axis.
+fn image(name: &str, batch: Option<&str>, axes: [&str; 3]) -> Message {
     let mut shape = Message::default();
-    for _ in 0..2 {
+    for axis in [batch, None].into_iter().chain(axes.map(Some)) {
         let mut size = Message::default();
-        size.number(1, 1);
-        shape.message(1, &size);
-    }
-    for axis in axes {
-        let mut size = Message::default();
-        size.text(2, axis);
+        match axis {
+            Some(name) => size.text(2, name),
+            None => size.number(1, 1),
+        }
         shape.message(1, &size);
     }
     let mut tensor = Message::default();

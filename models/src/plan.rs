@@ -173,15 +173,13 @@ impl std::fmt::Display for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let tiles = |batch: usize| if batch == 1 { "1 tile".to_owned() } else { format!("{batch} tiles") };
         match *self {
+            // What is uploaded already comes in no slabs.
+            Self::Whole { slab: 0, batch, .. } => write!(f, "all on the GPU, {} at once,", tiles(batch)),
             Self::Whole { slab, precision, batch } => {
                 let bits = precision.bytes() * 8;
-                write!(
-                    f,
-                    "all on the GPU, {} at once, {slab} slices at a time, {bits}-bit tensor",
-                    tiles(batch)
-                )
+                write!(f, "all on the GPU, {} at once, {slab} slices and {bits} bits at a time", tiles(batch))
             }
-            Self::Tiles { batch } => write!(f, "on the GPU tile by tile, {} at once", tiles(batch)),
+            Self::Tiles { batch } => write!(f, "on the GPU but for the tensor, {} at once,", tiles(batch)),
             Self::Cpu => f.write_str("on the CPU"),
         }
     }

@@ -58,6 +58,9 @@ fn emulate() -> Result<(), String> {
     Ok(())
 }
 
+/// Where it is made for tests inside a crate, which Cargo names no folder for.
+const NEAR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tmp");
+
 /// The library, which is compiled anew when a source has changed. A program that is started with its folder in
 /// `LD_LIBRARY_PATH` takes it for the driver.
 pub(crate) fn build() -> Result<PathBuf, String> {
@@ -82,7 +85,8 @@ pub(crate) fn build() -> Result<PathBuf, String> {
     let hash = hash.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulator-{hash:016x}"));
+    let folder =
+        Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or(NEAR)).join(format!("emulator-{hash:016x}"));
     let library = folder.join("libcuda.so");
     if library.exists() {
         return Ok(library);

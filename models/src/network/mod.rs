@@ -7,21 +7,27 @@
 mod session;
 mod sum;
 
+use half::f16;
 use kernels::Device;
-use kernels::gpu::{Gpu, Volume};
-use kernels::tiles::gather;
-use ndarray::{Array3, ArrayView3, Axis, CowArray, Ix3};
+use kernels::cast::to_single;
+use kernels::gpu::{Gpu, Memory, Volume};
+use kernels::tiles::{gather, gather_on_device};
+use ndarray::{Array3, Array5, ArrayView3, Axis, CowArray, Ix3};
+use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
 
 use crate::cache::Progress;
 use crate::card::{Card, Head};
 use crate::error::Error;
-use crate::plan::{Demand, Plan};
+use crate::plan::{Demand, Plan, Precision};
 use crate::runtime::{Provider, Runtime};
 use crate::tiles::Tiling;
 use crate::weights::Weights;
-use session::{Axes, Kind};
+use session::{Axes, Kind, Place};
 use sum::Sum;
+
+/// Why there is a session.
+const JUST_MADE: &str = "it was just made";
 
 /// A tensor that a network is run over, in standard order.
 #[derive(Debug, Clone)]
@@ -58,6 +64,47 @@ impl Tensor<'_> {
             Self::Host(tensor) => CowArray::from(*tensor),
             Self::Device(tensor) => CowArray::from(tensor.download()?),
         })
+    }
+}
+
+/// A tensor on the device.
+enum There<'a> {
+    Given(&'a Volume<f32>),
+    Single(Volume<f32>),
+    Half(Volume<f16>),
+}
+
+impl<'a> There<'a> {
+    fn of(gpu: &Gpu, tensor: &Tensor<'a>, precision: Precision) -> Result<Self, kernels::Error> {
+        Ok(match (tensor, precision) {
+            (Tensor::Device(volume), _) => Self::Given(volume),
+            (Tensor::Host(tensor), Precision::Single) => Self::Single(gpu.upload_volume(*tensor)?),
+            (Tensor::Host(tensor), Precision::Half) => {
+                Self::Half(gpu.upload_volume(tensor.mapv(f16::from_f32).view())?)
+            }
+        })
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        match self {
+            Self::Given(volume) => volume.shape(),
+            Self::Single(volume) => volume.shape(),
+            Self::Half(volume) => volume.shape(),
+        }
+    }
+
+    /// Tiles of it in 32 bits, on the device.
+    fn tiles(
+        &self,
+        corners: &[[isize; 3]],
+        tile: [usize; 3],
+        pad: f32,
+    ) -> Result<Memory<f32>, kernels::Error> {
+        match self {
+            Self::Given(volume) => gather_on_device(volume, corners, tile, pad),
+            Self::Single(volume) => gather_on_device(volume, corners, tile, pad),
+            Self::Half(volume) => to_single(&gather_on_device(volume, corners, tile, f16::from_f32(pad))?),
+        }
     }
 }
 
@@ -181,7 +228,7 @@ impl Network {
                     self.session = None;
                     let smaller = self.smaller(plan);
                     notes.push(format!(
-                        "{}: the GPU ran out of memory ({said}) {plan}; it was done {smaller} instead",
+                        "{}: too little memory on the GPU ({said}) to run {plan}; it ran {smaller} instead",
                         self.card.name
                     ));
                     plan = smaller;
@@ -202,7 +249,7 @@ impl Network {
         let batch = tile.insert_axis(Axis(0)).insert_axis(Axis(0));
         let run = |network: &mut Self| {
             network.make(kind)?;
-            let (_, session) = network.session.as_mut().expect("it was just made");
+            let (_, session) = network.session.as_mut().expect(JUST_MADE);
             session::run(session, &network.card, batch)
         };
         let volumes = run(self).map_err(|trouble| match trouble {
@@ -239,9 +286,16 @@ impl Network {
         let plan = Plan::new(free, &demand);
         // Nobody is helped by tiles that go to the device and come back with nothing done.
         let plan = if layers_too || matches!(plan, Plan::Whole { .. }) { plan } else { Plan::Cpu };
+        if matches!(plan, Plan::Whole { precision: Precision::Half, .. }) {
+            notes.push(format!(
+                "{}: {} MiB of the GPU's memory are few; the tensor was kept in 16 bits",
+                self.card.name,
+                free >> 20
+            ));
+        }
         if plan == Plan::Cpu {
             notes.push(format!(
-                "{}: {} MiB of the GPU's memory are too few; it was done on the CPU",
+                "{}: {} MiB of the GPU's memory are too few; it ran on the CPU",
                 self.card.name,
                 free >> 20
             ));
@@ -264,23 +318,38 @@ impl Network {
         tiling: &Tiling,
         report: &dyn Fn(usize),
     ) -> Result<Vec<(String, Array3<f32>)>, Trouble> {
+        match (plan, self.gpu().map(|(gpu, layers_too)| (gpu.clone(), layers_too))) {
+            (Plan::Whole { batch, precision, .. }, Some((gpu, layers_too))) => {
+                let there = There::of(&gpu, tensor, precision)?;
+                self.run_on_device(&gpu, layers_too, batch, &there, tiling, report)
+            }
+            (Plan::Tiles { batch }, Some((gpu, _))) => {
+                let bytes = gpu.free_bytes()?;
+                self.run_on_host(batch, Some(bytes), tensor, tiling, report)
+            }
+            _ => self.run_on_host(1, None, tensor, tiling, report),
+        }
+    }
+
+    /// Tiles are cut and put together in the host's memory; the layers may use so many bytes of the GPU.
+    fn run_on_host(
+        &mut self,
+        batch: usize,
+        gpu_bytes: Option<u64>,
+        tensor: &Tensor<'_>,
+        tiling: &Tiling,
+        report: &dyn Fn(usize),
+    ) -> Result<Vec<(String, Array3<f32>)>, Trouble> {
         let tensor = tensor.to_host()?;
-        let batch = plan.batch().max(1);
-        let gpu_bytes = match (plan, self.gpu()) {
-            (Plan::Tiles { .. }, Some((gpu, true))) => Some(gpu.free_bytes()?),
-            _ => None,
-        };
-        let mut sums = Sum::of_all(&self.card, tensor.dim().into(), tiling)?;
+        let mut sums = Sum::of_all(&Device::Cpu, &self.card, tensor.dim().into(), tiling)?;
         report(0);
         for (turn, starts) in tiling.starts.chunks(batch).enumerate() {
-            let mut corners: Vec<_> = starts.iter().map(|&start| tiling.corner(start)).collect();
-            // A session takes so many and no fewer.
-            corners.resize(batch, corners[0]);
             let pad = self.card.input.outside_image;
+            let corners = corners(tiling, starts, batch);
             let tiles = gather(&Device::Cpu, tensor.view(), &corners, tiling.tile, pad)?;
             self.make(Kind { tile: tiling.tile, batch, gpu_bytes })?;
-            let (_, session) = self.session.as_mut().expect("it was just made");
-            let parts = session::run(session, &self.card, tiles.view())?;
+            let parts =
+                session::run(&mut self.session.as_mut().expect(JUST_MADE).1, &self.card, tiles.view())?;
             for (sum, parts) in sums.iter_mut().zip(&parts) {
                 for (&start, part) in starts.iter().zip(parts.outer_iter()) {
                     sum.add(tiling, start, part.index_axis(Axis(0), 0))?;
@@ -289,6 +358,93 @@ impl Network {
             report(turn * batch + starts.len());
         }
         sums.into_iter().map(Sum::finish).collect()
+    }
+
+    /// Tiles are cut and put together in the GPU's memory. The layers read and write there too, or else each batch
+    /// goes to the host and its outputs come back.
+    fn run_on_device(
+        &mut self,
+        gpu: &Gpu,
+        layers_too: bool,
+        batch: usize,
+        tensor: &There<'_>,
+        tiling: &Tiling,
+        report: &dyn Fn(usize),
+    ) -> Result<Vec<(String, Array3<f32>)>, Trouble> {
+        let mut sums = Sum::of_all(&self.device, &self.card, tensor.shape(), tiling)?;
+        let sizes: Vec<_> = sums.iter().map(|sum| sum.part(tiling)).collect();
+        let room = |size: &[usize; 3]| gpu.zeros::<f32>(batch * size.iter().product::<usize>());
+        let mut parts = sizes.iter().map(room).collect::<Result<Vec<_>, _>>()?;
+        report(0);
+        for (turn, starts) in tiling.starts.chunks(batch).enumerate() {
+            let pad = self.card.input.outside_image;
+            let tiles = tensor.tiles(&corners(tiling, starts, batch), tiling.tile, pad)?;
+            let gpu_bytes = if layers_too { Some(gpu.free_bytes()?) } else { None };
+            self.make(Kind { tile: tiling.tile, batch, gpu_bytes })?;
+            if layers_too {
+                self.run_in_place(gpu, batch, (&tiles, tiling.tile), (&parts, &sizes))?;
+            } else {
+                self.run_and_return(gpu, batch, (&tiles, tiling.tile), (&mut parts, &sizes))?;
+            }
+            for (sum, parts) in sums.iter_mut().zip(&parts) {
+                sum.add_batch(tiling, starts, parts)?;
+            }
+            report(turn * batch + starts.len());
+        }
+        sums.into_iter().map(Sum::finish).collect()
+    }
+
+    /// Runs a batch of tiles on the GPU, and writes the outputs to `parts` there.
+    fn run_in_place(
+        &mut self,
+        gpu: &Gpu,
+        batch: usize,
+        (tiles, tile): (&Memory<f32>, [usize; 3]),
+        (parts, sizes): (&[Memory<f32>], &[[usize; 3]]),
+    ) -> Result<(), Trouble> {
+        let shape = |[a, b, c]: [usize; 3]| [batch, 1, a, b, c];
+        let address = |memory: &Memory<f32>| memory.address() as *mut std::ffi::c_void;
+        let input = Place { name: &self.card.input.name, address: address(tiles), shape: shape(tile) };
+        let outputs = self.card.head.outputs();
+        let outputs: Vec<_> = outputs
+            .iter()
+            .zip(parts)
+            .zip(sizes)
+            .map(|(((name, _), part), &size)| Place { name, address: address(part), shape: shape(size) })
+            .collect();
+        let ordinal = gpu.ordinal() as i32;
+        let memory =
+            MemoryInfo::new(AllocationDevice::CUDA, ordinal, AllocatorType::Device, MemoryType::Default)?;
+        // The provider has our stream, and may use others besides.
+        gpu.wait()?;
+        let (_, session) = self.session.as_mut().expect(JUST_MADE);
+        // SAFETY: memory of this device of those sizes, which is borrowed, and nothing else is under way there.
+        unsafe { session::run_in_place(session, &memory, &input, &outputs) }
+    }
+
+    /// Runs a batch of tiles from the GPU on the CPU, and copies the outputs to `parts` there.
+    fn run_and_return(
+        &mut self,
+        gpu: &Gpu,
+        batch: usize,
+        (tiles, [a, b, c]): (&Memory<f32>, [usize; 3]),
+        (parts, sizes): (&mut [Memory<f32>], &[[usize; 3]]),
+    ) -> Result<(), Trouble> {
+        let tiles = Array5::from_shape_vec([batch, 1, a, b, c], tiles.download()?);
+        let tiles = tiles.expect("as many as were gathered");
+        let found = session::run(&mut self.session.as_mut().expect(JUST_MADE).1, &self.card, tiles.view())?;
+        for ((part, &[a, b, c]), found) in parts.iter_mut().zip(sizes).zip(found) {
+            if found.shape() != [batch, 1, a, b, c] {
+                let problem =
+                    format!("an output is {:?} instead of {:?}", found.shape(), [batch, 1, a, b, c]);
+                return Err(Trouble::Other(problem));
+            }
+            let found = found.as_standard_layout();
+            // The old one first, so that there is room.
+            *part = gpu.zeros(0)?;
+            *part = gpu.upload(found.as_slice().expect("just made standard"))?;
+        }
+        Ok(())
     }
 
     /// Makes the session of `kind`, unless it is the last that was made.
@@ -307,6 +463,13 @@ impl Network {
         self.session = Some((kind, session));
         Ok(())
     }
+}
+
+/// Where `batch` tiles begin: a session takes so many and no fewer, so the first stands for those that lack.
+fn corners(tiling: &Tiling, starts: &[[usize; 3]], batch: usize) -> Vec<[isize; 3]> {
+    let mut corners: Vec<_> = starts.iter().map(|&start| tiling.corner(start)).collect();
+    corners.resize(batch, corners[0]);
+    corners
 }
 
 fn failed(card: &Card, problem: impl Into<String>) -> Error {
@@ -351,21 +514,4 @@ impl Outputs {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_many_words_for_too_little_memory_are_known() {
-        for said in [
-            "Failed to allocate memory for requested buffer of size 1207959552",
-            "BFCArena::AllocateRawInternal Available memory of 1 is smaller than requested bytes of 2",
-            "CUDNN failure 4000: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED ; GPU=0",
-            "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0",
-            "CUDA failure 2: out of memory ; GPU=0 ; hostname=ct",
-        ] {
-            let is_known = is_out_of_memory(said);
-            assert!(is_known, "{said}");
-        }
-        assert!(!is_out_of_memory("CUDA failure 100: no CUDA-capable device is detected"));
-    }
-}
+mod tests;

@@ -180,18 +180,13 @@ mod tests {
     use ort::memory::{AllocationDevice, AllocatorType, MemoryType};
 
     use super::*;
-    use crate::{Cache, Places};
+    use crate::Cache;
 
     /// All of binding but the kind of memory: a batch bound in the host's memory gives what a run with copies gives.
     #[test]
     fn what_is_bound_in_place_is_what_comes_out_of_a_run() {
         let test = "what_is_bound_in_place_is_what_comes_out_of_a_run";
-        let Ok(runtime) = Runtime::find(&Places::from_environment(), &|_| ()) else {
-            let asked = std::env::var("FOCI_REQUIRE").unwrap_or_default();
-            assert!(!asked.split(',').any(|word| ["models", "all"].contains(&word)), "{test}");
-            eprintln!("skipped: {test}: no ONNX Runtime");
-            return;
-        };
+        let Some(runtime) = crate::network::tests::runtime(test) else { return };
         let card = Card::named("lung-nodule").unwrap();
         let weights = Weights::ensure(card, &Cache::from_environment(), &|_| ()).unwrap();
         let axes = Axes::of(&runtime, card, &weights).unwrap();

@@ -2,13 +2,15 @@
 
 use kernels::Device;
 use kernels::blend::Blend;
+use kernels::gpu::Memory;
 use ndarray::{Array3, ArrayView3, s};
 
 use super::Trouble;
 use crate::card::{Card, Join};
 use crate::tiles::Tiling;
 
-/// One output, in the host's memory.
+/// One output. What is blended is blended where the tiles are; what is laid side by side comes to the host part by
+/// part, which is no more than comes in the end.
 pub(super) struct Sum {
     name: String,
     stride: usize,
@@ -23,8 +25,13 @@ enum Kind {
 }
 
 impl Sum {
-    /// For each output of `card` over a tensor of `shape`, before any tile.
-    pub(super) fn of_all(card: &Card, shape: [usize; 3], tiling: &Tiling) -> Result<Vec<Self>, Trouble> {
+    /// For each output of `card` over a tensor of `shape`, before any tile. `device` is where tiles are added.
+    pub(super) fn of_all(
+        device: &Device,
+        card: &Card,
+        shape: [usize; 3],
+        tiling: &Tiling,
+    ) -> Result<Vec<Self>, Trouble> {
         let outputs = card.head.outputs().into_iter();
         outputs
             .map(|(name, stride)| {
@@ -32,7 +39,7 @@ impl Sum {
                 let kind = match card.tiles.join {
                     Join::Border(_) => Kind::SideBySide(Array3::zeros(shape)),
                     Join::Overlap(_) => {
-                        Kind::Blended(Blend::new(&Device::Cpu, tiling.covered.map(|n| n / stride))?)
+                        Kind::Blended(Blend::new(device, tiling.covered.map(|n| n / stride))?)
                     }
                 };
                 Ok(Self { name: name.to_owned(), stride, shape, kind })
@@ -40,14 +47,38 @@ impl Sum {
             .collect()
     }
 
-    /// Adds what the tile at `start` gave.
+    /// The shape of what comes out of one tile.
+    pub(super) fn part(&self, tiling: &Tiling) -> [usize; 3] {
+        tiling.part().map(|n| n / self.stride)
+    }
+
+    /// Adds what the tiles at `starts` gave, one after the other in `parts` on the device.
+    pub(super) fn add_batch(
+        &mut self,
+        tiling: &Tiling,
+        starts: &[[usize; 3]],
+        parts: &Memory<f32>,
+    ) -> Result<(), Trouble> {
+        let shape = self.part(tiling);
+        if let Kind::Blended(blend) = &mut self.kind {
+            let at: Vec<_> = starts.iter().map(|start| start.map(|n| n / self.stride)).collect();
+            return Ok(blend.add_batch(parts, [1, 0], shape, &at)?);
+        }
+        let parts = parts.download()?;
+        for (&start, part) in starts.iter().zip(parts.chunks_exact(shape.iter().product::<usize>().max(1))) {
+            self.add(tiling, start, ArrayView3::from_shape(shape, part).expect("as many as the shape says"))?;
+        }
+        Ok(())
+    }
+
+    /// Adds what the tile at `start` gave, on the host.
     pub(super) fn add(
         &mut self,
         tiling: &Tiling,
         start: [usize; 3],
         part: ArrayView3<'_, f32>,
     ) -> Result<(), Trouble> {
-        let expected = tiling.part().map(|n| n / self.stride);
+        let expected = self.part(tiling);
         if part.shape() != expected {
             return Err(Trouble::Other(format!(
                 "output {} is {:?} instead of {expected:?}",
