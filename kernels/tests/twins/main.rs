@@ -5,5 +5,16 @@
 #[path = "../emulator/mod.rs"]
 mod emulator;
 
+mod bits;
 mod cast;
+mod components;
+mod measure;
 mod memory;
+mod nms;
+mod median;
+mod memory;
+mod peaks;
+mod shrink;
+mod spline;
+mod statistics;
+mod resample;
