@@ -59,7 +59,7 @@ fn cases(input: &Input) -> Vec<Case<'_>> {
         }),
         Case::new("trilinear", 2 * voxels + 4 * millimetres, move || {
             let values = Intensity::unchanged(0.0);
-            resample(CPU, ct.view(), MILLIMETRE, &millimetre, values).map(Found::Volume)
+            resample(CPU, ct.view(), MILLIMETRE, &millimetre, values.into()).map(Found::Volume)
         }),
         Case::new("chain", 2 * voxels, move || {
             let (start, size) = body(ct);
@@ -81,7 +81,7 @@ fn cases(input: &Input) -> Vec<Case<'_>> {
         }),
         Case::new("cubic", 2 * voxels + 4 * millimetres, move || {
             let values = Intensity::unchanged(0.0);
-            spline::resample(CPU, ct.view(), MILLIMETRE, &millimetre, values).map(Found::Volume)
+            spline::resample(CPU, ct.view(), MILLIMETRE, &millimetre, values.into()).map(Found::Volume)
         }),
         Case::new("window", 6 * voxels, move || {
             let same = fitting(shape, shape);
@@ -171,7 +171,7 @@ fn wider(a: Corners, b: Corners) -> Corners {
 /// For each lesion its volume in mm^3, mean HU, and longest diameter in mm; and all else that is measured.
 fn measured(lesions: &Array3<bool>, ct: &Array3<i16>) -> Result<Array2<f64>, Error> {
     let found = components(CPU, lesions.view(), Neighbours::TwentySix)?;
-    let measures = measure(CPU, &found, ct.view(), SPACING_MM, |_| true)?;
+    let measures = measure(&found, ct.view(), SPACING_MM, |_| true);
     let rows = measures.iter().map(|it| [it.volume_mm3, it.values.mean, it.diameter.length_mm]);
     Ok(Array2::from(rows.collect::<Vec<_>>()))
 }
