@@ -59,7 +59,7 @@ fn cases(input: &Input) -> Vec<Case<'_>> {
         }),
         Case::new("trilinear", 2 * voxels + 4 * millimetres, move || {
             let values = Intensity::unchanged(0.0);
-            resample(CPU, ct.view(), MILLIMETRE, &millimetre, values.into()).map(Found::Volume)
+            resample(CPU, ct.view(), MILLIMETRE, &millimetre, values).map(Found::Volume)
         }),
         Case::new("chain", 2 * voxels, move || {
             let (start, size) = body(ct);
