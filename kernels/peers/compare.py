@@ -73,12 +73,8 @@ def main():
     if what != "ready":
         sys.exit(print(line))
 
-    # Bytes read and written in a second by a copy, on all threads.
     foci.run("run copy")
-    copied = [cases["copy"] / foci.run("run copy")[0] / 1e6 for _ in range(wanted.rounds)]
-    print(f"{where}; a copy reads and writes {max(copied):.1f} GB/s (median {statistics.median(copied):.1f})\n")
-    print("| case | rival | rival, ms | foci, ms | foci / rival | asked for | by work | floor, ms | they differ by |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    copies, rows = [], []
     for case, moved in cases.items():
         if case == "copy" or wanted.cases and case not in wanted.cases:
             continue
@@ -90,29 +86,46 @@ def main():
         foci.run(f"run {case}")
         rounds = {name: max(1, min(wanted.rounds, int(MOST_MS / side.run("run")[0]))) for name, side in sides.items()}
         for at in range(wanted.rounds):
+            copies.append(foci.run("run copy")[0])
             ours.append(foci.run(f"run {case}"))
             for name, side in sides.items():
                 if at < rounds[name]:
                     theirs[name].append(side.run("run"))
         foci.ask(f"write {case}")
-        # The least of each, since the machine may do other things as well; the processors' work tells it too.
-        least = lambda runs: min(ms for ms, _ in runs)
-        work = lambda runs: min(worked_ms for _, worked_ms in runs)
-        floor = moved / max(copied) / 1e6
-        ranked = sorted(theirs, key=lambda name: least(theirs[name]))
-        for name in ranked:
-            best = name == ranked[0]
-            row = [case if best else "", name, f"{least(theirs[name]):.1f}", f"{least(ours):.2f}" if best else "",
-                   f"{least(ours) / least(theirs[name]):.4f}", targets.get(case, "") if best else "",
-                   f"{work(ours) / work(theirs[name]):.4f}" if work(theirs[name]) else "", f"{floor:.2f}" if best else "",
-                   sides[name].ask("compare")]
-            print("|", " | ".join(map(str, row)), "|", flush=True)
-        if not theirs:
-            print(f"| {case} | | | {least(ours):.2f} | | | | {floor:.2f} | |", flush=True)
+        differences = {name: side.ask("compare") for name, side in sides.items()}
         for side in sides.values():
             side.end()
+        rows.append((case, moved, ours, theirs, differences))
+        print(f"{case}: {time.time() - started:.0f} s", file=sys.stderr)
     foci.end()
+
+    # Bytes read and written in a millisecond by a copy.
+    fastest = cases["copy"] / min(copies)
+    print(f"{where}; a copy reads and writes {fastest / 1e6:.1f} GB/s "
+          f"(median {cases['copy'] / statistics.median(copies) / 1e6:.1f})\n")
+    print("| case | rival | rival, ms | foci, ms | foci / rival | asked for | by work | floor, ms | they differ by |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for case, moved, ours, theirs, differences in rows:
+        if not theirs:
+            print(f"| {case} | | | {least(ours):.2f} | | | | {moved / fastest:.2f} | |")
+        for rank, name in enumerate(sorted(theirs, key=lambda name: least(theirs[name]))):
+            # What is said of the case stands in its first line, beside the best rival.
+            first = (lambda text: text) if rank == 0 else lambda _: ""
+            ratio, by_work = least(ours) / least(theirs[name]), work(ours) / work(theirs[name])
+            cells = [first(case), name, f"{least(theirs[name]):.1f}", first(f"{least(ours):.2f}"), f"{ratio:.3f}",
+                     first(targets.get(case, "")), f"{by_work:.3f}", first(f"{moved / fastest:.2f}"), differences[name]]
+            print("|", " | ".join(map(str, cells)), "|")
     print(f"\n{time.time() - started:.0f} s")
+
+
+def least(runs):
+    """The least time: the machine may do other things as well."""
+    return min(ms for ms, _ in runs)
+
+
+def work(runs):
+    """The mean: the system counts a processor's time by the tick."""
+    return statistics.mean(worked_ms for _, worked_ms in runs) or 1e-9
 
 
 main()

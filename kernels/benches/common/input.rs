@@ -101,13 +101,6 @@ pub(crate) fn write<T: Number, D: Dimension>(file: &Path, array: &ArrayBase<impl
     array.iter().for_each(|number| put(number.bytes().as_ref()));
 }
 
-/// The processor time of all threads so far, where Linux tells it (else 0).
-pub(crate) fn worked_ms() -> f64 {
-    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let spent = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok());
-    spent.filter_map(|line| line.split(' ').next()?.parse::<f64>().ok()).sum::<f64>() / 1e6
-}
-
 /// Numbers from 0 to 1, the same ones each time.
 pub(crate) fn random() -> impl FnMut() -> f32 {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
