@@ -55,7 +55,24 @@ macro_rules! sources {
         }
     };
 }
-sources!["cast" in "", "labels" in "resample/", "resample" in "resample/"];
+sources![
+    "bits" in "bits/",
+    "blend" in "blend/",
+    "cast" in "",
+    "components" in "components/",
+    "labels" in "resample/",
+    "measure" in "",
+    "median" in "",
+    "morphology" in "morphology/",
+    "nms" in "",
+    "peaks" in "",
+    "resample" in "resample/",
+    "scan" in "components/",
+    "shrink" in "",
+    "spline" in "spline/",
+    "statistics" in "statistics/",
+    "tiles" in "tiles/",
+];
 
 /// The source of that name.
 pub(super) fn find(name: &str) -> &'static Source {
