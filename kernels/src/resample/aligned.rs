@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::rows::{Finish, Picks, blend, settle};
+use super::rows::{Finish, Picks, blend, fetch, settle};
 use super::{Part, Target};
 use crate::Voxel;
 use crate::grid::Axis;
@@ -44,7 +44,7 @@ pub(super) fn resample<T: Voxel, F: Finish>(
     let slab = match order[0] {
         0 => (slices.len() / (2 * many)).clamp(8, 32),
         1 => (slices.len() / many).clamp(8, 64),
-        _ => (slices.len() / many).clamp(32, 128),
+        _ => (2 * slices.len() / many).clamp(32, 128),
     };
     voxels.par_chunks_mut(slab * plane).enumerate().for_each_init(Vec::new, |scratch, (at, voxels)| {
         let first = slices.start + at * slab;
@@ -255,16 +255,26 @@ impl<'a> Planes<'a> {
             let plane = free.pop().expect("as many planes as taps");
             (self.held[plane], self.tap[tap]) = (Some(slice), plane);
             let to = &mut self.memory[plane * self.size..][..self.size];
-            blend_slice(job, row, slice, strip, to, &mut self.blended);
+            // Output slices mostly follow each other, and so does what they need next.
+            let next = job.axes[0].of(k + 1).map(|(next, _)| next);
+            let ahead = match next {
+                Some(next) if next < first => slice.checked_sub(1),
+                _ => Some(slice + 1),
+            };
+            let of_part = job.part.at[0]..job.part.at[0] + job.part.shape[0];
+            let ahead = ahead.filter(|slice| of_part.contains(slice));
+            blend_slice(job, row, slice, ahead, strip, to, &mut self.blended);
         }
     }
 }
 
-/// Rows `strip` of the output's grid in a source slice.
+/// Rows `strip` of the output's grid in a source slice. Those of the slice `ahead` are fetched meanwhile: a
+/// strip is too short for the processor to find out by itself that the next one follows.
 fn blend_slice<T: Voxel, F: Finish>(
     job: &Job<'_, T, F>,
     row: &Row,
     slice: usize,
+    ahead: Option<usize>,
     strip: &Range<usize>,
     plane: &mut [f32],
     blended: &mut Vec<f32>,
@@ -274,6 +284,9 @@ fn blend_slice<T: Voxel, F: Finish>(
     blended.resize(used + row.picks.padding(), 0.0);
     for (j, to) in strip.clone().zip(plane.chunks_exact_mut(row.width)) {
         let Some((first, weights)) = job.axes[1].of(j) else { continue };
+        if let Some(ahead) = ahead {
+            fetch(part.row(ahead, first, &row.used));
+        }
         let from = |tap: usize| part.row(slice, (first + tap).min(part.of[1] - 1), &row.used);
         let to = &mut to[row.inside.clone()];
         if let Some(start) = row.picks.whole() {
@@ -302,12 +315,27 @@ fn turn<O: Voxel>(
     let shape = [layers, rows, columns];
     let outer = 1 - inner;
     let mut turned = [O::default(); TURNED];
+    let whole = columns / TURNED * TURNED;
     for o in 0..shape[outer] {
         for start in (0..shape[inner]).step_by(TURNED) {
             let count = TURNED.min(shape[inner] - start);
             let block = &block[o * from[outer] + start * from[inner]..];
             let to = &mut to[o * steps[outer] + start..];
-            for i in 0..columns {
+            let mut done = 0;
+            if count == TURNED {
+                // Of a known size, so that it stays in registers.
+                for start in (0..whole).step_by(TURNED) {
+                    let rows: [&[O; TURNED]; TURNED] = std::array::from_fn(|row| {
+                        block[start + row * from[inner]..].first_chunk().expect("whole blocks fit")
+                    });
+                    for i in 0..TURNED {
+                        let turned: [O; TURNED] = std::array::from_fn(|row| rows[row][i]);
+                        to[(start + i) * steps[2]..][..TURNED].copy_from_slice(&turned);
+                    }
+                }
+                done = whole;
+            }
+            for i in done..columns {
                 for (turned, voxel) in turned[..count].iter_mut().zip(block[i..].iter().step_by(from[inner]))
                 {
                     *turned = *voxel;

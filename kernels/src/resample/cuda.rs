@@ -92,6 +92,12 @@ pub(super) fn resample<T: Stored, O: Element>(
     let gpu = from.gpu();
     let shape = [slices.len(), sampling.shape[1], sampling.shape[2]];
     let voxels = count(shape)?;
+    // The kernels count along an axis, and in a slice of the source, with 32 bits.
+    let [_, rows, columns] = extent.shape;
+    let slice = rows.saturating_mul(columns);
+    if sampling.shape.iter().chain(&extent.of).any(|&n| n > i32::MAX as usize) || slice > u32::MAX as usize {
+        return Err(Error::OutOfMemory { voxels });
+    }
     // SAFETY: each kernel sets every voxel of the output.
     let mut to = unsafe { gpu.room::<O>(voxels)? };
     if voxels == 0 {
@@ -117,33 +123,41 @@ pub(super) fn resample<T: Stored, O: Element>(
     };
     let steps_of_output = [shape[1] * shape[2], shape[2], 1];
     let along = by_source_axis(lines, |axis, line| {
-        let source_axis = line.source_axis;
-        let along = sampling.axis(line, sampling.shape[axis], extent.of[source_axis]);
         let range = if axis == 0 { slices.clone() } else { 0..sampling.shape[axis] };
-        let table: Vec<(i32, f32)> = range
-            .map(|at| match along.of(at) {
-                Some((first, weights)) => {
-                    ((first - extent.at[source_axis]) as i32, weights.get(1).copied().unwrap_or(0.0))
-                }
-                None => (-1, 0.0),
-            })
-            .collect();
-        (table, steps_of_output[axis] as u64)
+        let along = sampling.axis(line, sampling.shape[axis], extent.of[line.source_axis]);
+        (along, range, steps_of_output[axis] as u64)
     });
-    let [nk, nj, ni] = along.each_ref().map(|(table, _)| table.len());
-    let (at, weights): (Vec<i32>, Vec<f32>) =
-        along.iter().flat_map(|(table, _)| table.iter().copied()).unzip();
+    let taps = along.each_ref().map(|(along, ..)| along.taps);
+    let many = taps.iter().any(|&taps| taps > 2);
+    let (mut at, mut weights) = (Vec::new(), Vec::new());
+    for (source_axis, (along, range, _)) in along.iter().enumerate() {
+        for place in range.clone() {
+            let (first, tap_weights) = along.of(place).unwrap_or((usize::MAX, &[]));
+            at.push(if first == usize::MAX { -1 } else { (first - extent.at[source_axis]) as i32 });
+            if many {
+                weights.extend((0..along.taps).map(|tap| tap_weights.get(tap).copied().unwrap_or(0.0)));
+            } else {
+                weights.push(tap_weights.get(1).copied().unwrap_or(0.0));
+            }
+        }
+    }
     let (at, weights) = (gpu.upload(&at)?, gpu.upload(&weights)?);
-    let kernel = gpu.kernel("resample", &format!("resample_{}_{}", T::NAME, kind.name()))?;
+    let family = if many { "resample_covered" } else { "resample" };
+    let kernel = gpu.kernel("resample", &format!("{family}_{}_{}", T::NAME, kind.name()))?;
+    let [nk, nj, ni] = along.each_ref().map(|(_, range, _)| range.len());
     let size = [nk, nj, ni].map(|n| n as i32);
+    let taps = taps.map(|n| n as i32);
     let part = extent.shape.map(|n| n as i32);
-    let steps = along.map(|(_, step)| step);
+    let steps = along.map(|(.., step)| step);
     let mut launch = gpu.stream().launch_builder(&kernel);
     launch.arg(&mut to.slice).arg(&from.slice).arg(&at.slice).arg(&weights.slice);
+    if many {
+        launch.arg(&taps[0]).arg(&taps[1]).arg(&taps[2]);
+    }
     launch.arg(&size[0]).arg(&size[1]).arg(&size[2]).arg(&part[0]).arg(&part[1]).arg(&part[2]);
     launch.arg(&steps[0]).arg(&steps[1]).arg(&steps[2]);
     launch.arg(&scale).arg(&offset).arg(&least).arg(&most).arg(&outside);
-    let threads = [(nj * ni).div_ceil(4), nk.div_ceil(SLICES), 1];
+    let threads = if many { [nj * ni, nk, 1] } else { [(nj * ni).div_ceil(4), nk.div_ceil(SLICES), 1] };
     // SAFETY: the arguments are those of resample.cu; the tables have `size` numbers, which lead into the
     // part, and size and steps cover the output.
     unsafe { launch.launch(blocks(threads, [BLOCK, 1, 1])) }.map_err(refused)?;

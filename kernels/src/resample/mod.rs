@@ -16,7 +16,7 @@ use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 use crate::gpu::{Element, Volume};
 use crate::grid::{self, Axis, Line};
 use crate::simd::Level;
-use crate::{Device, Error, IndexMap, Real, Voxel, blank};
+use crate::{Device, Error, IndexMap, Real, Voxel, blank, spline};
 
 mod aligned;
 pub(crate) mod cuda;
@@ -234,6 +234,9 @@ impl Sampling {
         device: &Device,
         source: ArrayView3<'_, T>,
     ) -> Result<Array3<O>, Error> {
+        if self.interpolation == Interpolation::Cubic {
+            return spline::resample(device, source, self.shape, &self.map, self.values);
+        }
         let mut out = blank(self.shape)?;
         let voxels = out.as_slice_mut().expect("made in standard layout");
         self.make(device, O::KIND, &source.into(), 0..self.shape[0], voxels, false, self.values.finish())?;
@@ -242,6 +245,8 @@ impl Sampling {
 
     /// `slices` of the output onto `to`, from the whole source or from [`Self::source_of`] them: the same
     /// bits as in the whole output.
+    ///
+    /// A cubic spline needs the whole source whatever the slices, and is the whole output's but for rounding.
     ///
     /// Memory that was used before is faster than the fresh memory of [`Self::volume`], which the
     /// operating system has to clear.
@@ -271,6 +276,15 @@ impl Sampling {
             needed.iter().all(Range::is_empty) || (0..3).all(has),
             "the source has not all of {needed:?}"
         );
+        if self.interpolation == Interpolation::Cubic {
+            let (mut map, shape) = (self.map, [slices.len(), rows, columns]);
+            for row in &mut map {
+                row[3] += row[2] * slices.start as f64;
+            }
+            let voxels = ArrayView3::from_shape(source.of, &source.voxels).expect("has all that is needed");
+            to.assign(&spline::resample(device, voxels, shape, &map, self.values)?);
+            return Ok(());
+        }
         let voxels = to.as_slice_mut().expect("the caller's array in standard layout");
         self.make(device, O::KIND, source, slices, voxels, true, self.values.finish())
     }
@@ -279,8 +293,13 @@ impl Sampling {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfMemory`] if the device has no room, and [`Error::Driver`] or [`Error::Kernel`] if it failed.
+    /// [`Error::OutOfMemory`] if the device has no room, and [`Error::Driver`] or [`Error::Kernel`] if it failed;
+    /// [`Error::Kernel`] as well for cubic splines, which are [`spline::resample_on_device`]'s.
     pub fn on_device<T: Stored, O: Real>(&self, source: &Volume<T>) -> Result<Volume<O>, Error> {
+        if self.interpolation == Interpolation::Cubic {
+            let problem = "cubic splines on a device have a function of their own".to_owned();
+            return Err(Error::Kernel { name: "resample".to_owned(), problem });
+        }
         let extent = Extent { shape: source.shape(), at: [0; 3], of: source.shape() };
         let made = cuda::resample(self, O::KIND, &source.memory, extent, 0..self.shape[0])?;
         Ok(Volume::new(made, self.shape))
@@ -292,6 +311,9 @@ impl Sampling {
         let nothing = [0..0, 0..0, 0..0];
         if slices.is_empty() {
             return nothing;
+        }
+        if self.interpolation == Interpolation::Cubic {
+            return source.map(|n| 0..n);
         }
         let boxed: [Range<usize>; 3] = match grid::along_axes(&self.map, self.shape) {
             Some(lines) => by_source_axis(lines, |axis, line| {

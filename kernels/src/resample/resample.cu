@@ -122,6 +122,48 @@ __device__ inline void aligned(typename O::Voxel *out, const T *in, const int *a
     }
 }
 
+// The voxels that `of` gives for each tap, blended by their weights.
+template <class F>
+__device__ inline float blend(const float *weights, int taps, F of) {
+    if (taps == 1 || (taps == 2 && weights[1] == 0.0f)) return of(0);
+    if (taps == 2) return mix(of(0), of(1), weights[1]);
+    float sum = 0.0f;
+    for (int tap = 0; tap < taps; tap++) {
+        if (weights[tap] != 0.0f) sum = sum + of(tap) * weights[tap];
+    }
+    return sum;
+}
+
+// As `aligned`, of any number of voxels along each axis, one thread per voxel of the output. `at` and `weight`
+// are as there, but with all of the weights; `taps` is how many there are along each axis.
+template <class T, class O>
+__device__ inline void covered(typename O::Voxel *out, const T *in, const int *at, const float *weight,
+                               int taps_k, int taps_j, int taps_i, int size_k, int size_j, int size_i, int part_k,
+                               int part_j, int part_i, u64 step_k, u64 step_j, u64 step_i, const Scale &onto) {
+    const u64 flat = thread_index();
+    if (flat >= (u64)size_j * size_i) return;
+    const int k = blockIdx.y, j = (int)(flat / size_i), i = (int)(flat % size_i);
+    const int from_k = at[k], from_j = at[size_k + j], from_i = at[size_k + size_j + i];
+    typename O::Voxel *to = out + k * step_k + j * step_j + i * step_i;
+    if (from_k < 0 || from_j < 0 || from_i < 0) {
+        *to = O::outside(onto);
+        return;
+    }
+    const float *weights_k = weight + (u64)k * taps_k;
+    const float *weights_j = weight + (u64)size_k * taps_k + (u64)j * taps_j;
+    const float *weights_i = weight + (u64)size_k * taps_k + (u64)size_j * taps_j + (u64)i * taps_i;
+    const float value = blend(weights_k, taps_k, [&](int tap_k) {
+        const T *slice = in + (u64)min(from_k + tap_k, part_k - 1) * part_j * part_i;
+        return blend(weights_i, taps_i, [&](int tap_i) {
+            const T *column = slice + min(from_i + tap_i, part_i - 1);
+            return blend(weights_j, taps_j, [&](int tap_j) {
+                return (float)column[(u64)min(from_j + tap_j, part_j - 1) * part_i];
+            });
+        });
+    });
+    *to = O::finish(value, onto);
+}
+
 // A place in a whole source, in the order i, j, k.
 struct Place {
     double of[3];
@@ -189,6 +231,13 @@ __device__ inline void oblique(typename O::Voxel *out, const T *in, const double
 #define ALONG                                                                                                 \
     out, in, at, weight, size_k, size_j, size_i, part_k, part_j, part_i, step_k, step_j, step_i,              \
         Scale { scale, offset, least, most, outside }
+#define COVERED(T, O)                                                                                             \
+    O::Voxel *out, const T *in, const int *at, const float *weight, int taps_k, int taps_j, int taps_i,           \
+        int size_k, int size_j, int size_i, int part_k, int part_j, int part_i, u64 step_k, u64 step_j,          \
+        u64 step_i, float scale, float offset, float least, float most, float outside
+#define ALL                                                                                                   \
+    out, in, at, weight, taps_k, taps_j, taps_i, size_k, size_j, size_i, part_k, part_j, part_i, step_k,      \
+        step_j, step_i, Scale { scale, offset, least, most, outside }
 #define OBLIQUE(T, O)                                                                                        \
     O::Voxel *out, const T *in, const double *map, const int *box, u64 count, int is_nearest,                \
         float scale, float offset, float least, float most, float outside
@@ -203,6 +252,16 @@ extern "C" __global__ void resample_f32_half(ALIGNED(float, Half)) { aligned<flo
 extern "C" __global__ void resample_u8_mask(ALIGNED(u8, Mask)) { aligned<u8, Mask>(ALONG); }
 extern "C" __global__ void resample_i16_mask(ALIGNED(i16, Mask)) { aligned<i16, Mask>(ALONG); }
 extern "C" __global__ void resample_f32_mask(ALIGNED(float, Mask)) { aligned<float, Mask>(ALONG); }
+
+extern "C" __global__ void resample_covered_u8_single(COVERED(u8, Single)) { covered<u8, Single>(ALL); }
+extern "C" __global__ void resample_covered_i16_single(COVERED(i16, Single)) { covered<i16, Single>(ALL); }
+extern "C" __global__ void resample_covered_f32_single(COVERED(float, Single)) { covered<float, Single>(ALL); }
+extern "C" __global__ void resample_covered_u8_half(COVERED(u8, Half)) { covered<u8, Half>(ALL); }
+extern "C" __global__ void resample_covered_i16_half(COVERED(i16, Half)) { covered<i16, Half>(ALL); }
+extern "C" __global__ void resample_covered_f32_half(COVERED(float, Half)) { covered<float, Half>(ALL); }
+extern "C" __global__ void resample_covered_u8_mask(COVERED(u8, Mask)) { covered<u8, Mask>(ALL); }
+extern "C" __global__ void resample_covered_i16_mask(COVERED(i16, Mask)) { covered<i16, Mask>(ALL); }
+extern "C" __global__ void resample_covered_f32_mask(COVERED(float, Mask)) { covered<float, Mask>(ALL); }
 
 extern "C" __global__ void resample_oblique_u8_single(OBLIQUE(u8, Single)) { oblique<u8, Single>(ACROSS); }
 extern "C" __global__ void resample_oblique_i16_single(OBLIQUE(i16, Single)) { oblique<i16, Single>(ACROSS); }

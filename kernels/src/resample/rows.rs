@@ -265,6 +265,18 @@ impl Finish for Above {
     }
 }
 
+/// Has voxels brought into the second level cache. Only advice.
+pub(super) fn fetch<T: Voxel>(voxels: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in voxels.chunks(64 / size_of::<T>()) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: SSE is part of x86-64, and the address is that of a voxel.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = voxels;
+}
+
 /// Makes what went past the caches visible to other threads.
 pub(super) fn settle() {
     // SAFETY: SSE is part of x86-64, and the instruction only waits.

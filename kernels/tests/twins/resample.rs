@@ -55,6 +55,7 @@ fn resampling_is_the_same_in_every_order_and_direction_of_the_axes_and_across_th
     for map in maps() {
         check(&device, &source(i16::from), &map, Interpolation::Linear);
         check(&device, &source(i16::from), &map, Interpolation::Nearest);
+        check(&device, &source(i16::from), &map, Interpolation::Area);
     }
 }
 
