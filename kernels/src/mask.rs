@@ -5,13 +5,15 @@
 //! voxels. The answers err on one side only: what the same question asked voxel by voxel would find is
 //! always inside. So a tile that no cell of the answer touches can be left out without any effect.
 
+use cudarc::driver::PushKernelArg;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
 use crate::bits::Bits;
 use crate::components::components;
+use crate::gpu::{Element, Memory, Volume, blocks, refused};
 use crate::simd::{Level, at_each_level};
-use crate::{Device, Error, IndexMap, Neighbours, Voxel, blank};
+use crate::{Device, Error, IndexMap, Neighbours, Voxel, any, blank};
 
 /// The least and the greatest value of each block of voxels of a volume.
 #[derive(Debug, Clone)]
@@ -48,8 +50,57 @@ impl<T: Voxel + PartialOrd> Cells<T> {
     /// If a cell has no voxels: the caller's mistake.
     pub fn of(device: &Device, volume: ArrayView3<'_, T>, cell: [usize; 3]) -> Result<Self, Error> {
         assert!(cell.iter().all(|&n| n > 0), "a cell of {cell:?} voxels is none");
-        device.on_cpu(module_path!())?;
-        Self::read(Level::best(), volume, cell)
+        match device {
+            Device::Cpu => Self::read(Level::best(), volume, cell),
+            Device::Cuda(gpu) => {
+                Self::read_on(&any::upload(gpu, volume)?, any::kind::<T>(), volume.dim().into(), cell)
+            }
+        }
+    }
+
+    /// The same for a volume on a device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room, [`Error::Driver`] or [`Error::Kernel`] if the device failed.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::of`].
+    pub fn of_volume(volume: &Volume<T>, cell: [usize; 3]) -> Result<Self, Error>
+    where
+        T: Element,
+    {
+        assert!(cell.iter().all(|&n| n > 0), "a cell of {cell:?} voxels is none");
+        Self::read_on(&volume.memory, any::kind::<T>(), volume.shape(), cell)
+    }
+
+    /// `voxels` are as many of `kind` as `shape` says.
+    fn read_on<E: Element>(
+        voxels: &Memory<E>,
+        kind: u32,
+        shape: [usize; 3],
+        cell: [usize; 3],
+    ) -> Result<Self, Error> {
+        let count: [usize; 3] = std::array::from_fn(|axis| shape[axis].div_ceil(cell[axis]));
+        let (mut least, mut greatest): (Array3<T>, Array3<T>) = (blank(count)?, blank(count)?);
+        if !least.is_empty() {
+            let (gpu, size) = (voxels.gpu(), size_of::<T>());
+            // SAFETY: the kernel sets all of both.
+            let (mut low, mut high) =
+                unsafe { (gpu.room::<u8>(least.len() * size)?, gpu.room::<u8>(least.len() * size)?) };
+            let kernel = gpu.kernel("mask", "mask_cells")?;
+            let ([vk, vj, vi], [ck, cj, ci]) = (shape.map(|n| n as u64), cell.map(|n| n as u64));
+            let bytes = size as u32;
+            let mut launch = gpu.stream().launch_builder(&kernel);
+            launch.arg(&mut low.slice).arg(&mut high.slice).arg(&voxels.slice).arg(&kind).arg(&bytes);
+            launch.arg(&vk).arg(&vj).arg(&vi).arg(&ck).arg(&cj).arg(&ci);
+            // SAFETY: the arguments are those of mask.cu, and the memories are as large as the shapes say.
+            unsafe { launch.launch(blocks([least.len(), 1, 1], [256, 1, 1])) }.map_err(refused)?;
+            any::download(&low, least.as_slice_mut().expect("made in standard layout"))?;
+            any::download(&high, greatest.as_slice_mut().expect("made in standard layout"))?;
+        }
+        Ok(Self { least, greatest, cell, shape })
     }
 
     fn read(level: Level, volume: ArrayView3<'_, T>, cell: [usize; 3]) -> Result<Self, Error> {

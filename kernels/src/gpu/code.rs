@@ -59,7 +59,10 @@ sources![
     "bits" in "bits/",
     "blend" in "blend/",
     "cast" in "",
+    "decide" in "",
+    "mask" in "",
     "morphology" in "morphology/",
+    "render" in "render/",
     "tiles" in "tiles/",
 ];
 

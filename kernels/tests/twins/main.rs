@@ -8,3 +8,5 @@ mod emulator;
 mod bits;
 mod cast;
 mod memory;
+mod render;
+mod tiles;

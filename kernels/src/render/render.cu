@@ -115,13 +115,11 @@ extern "C" __global__ void render_oblique(float *out, const void *voxels, u32 ki
     store(out, pixel, found, through, outside);
 }
 
-// 0 to 255 for a window that begins at `low`, rounded; where no sample was inside, `outside`, 0.
-extern "C" __global__ void render_grey(u8 *out, const float *in, u64 count, float low, float scale,
-                                       float outside) {
+// 0 to 255 for a window that begins at `low`, rounded; 0 for what is not a number.
+extern "C" __global__ void render_grey(u8 *out, const float *in, u64 count, float low, float scale) {
     u64 at = thread_index();
     if (at >= count) return;
     float value = (in[at] - low) * scale + 0.5f;
     value = value > 0.0f ? value : 0.0f;
-    value = value < 255.0f ? value : 255.0f;
-    out[at] = in[at] == outside ? 0 : (u8)value;
+    out[at] = (u8)(value < 255.0f ? value : 255.0f);
 }

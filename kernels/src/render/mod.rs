@@ -4,12 +4,16 @@
 //! other, which lie where an [`IndexMap`] leads from (x, y, n). A slice is a slab of one sample. Values are
 //! interpolated trilinearly, as [`crate::resample`] does; samples outside of the volume do not count.
 
+mod cuda;
+
 use ndarray::{Array2, ArrayView3};
 use rayon::prelude::*;
 
 use crate::grid::{self, Line};
 use crate::simd::{Level, at_each_level};
-use crate::{Device, Error, IndexMap, Voxel, blank};
+use crate::{Device, Error, IndexMap, Voxel, any, blank};
+
+pub use cuda::{picture_on_device, project_on_device};
 
 /// What the samples behind each other become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +50,12 @@ pub fn project<T: Voxel>(
     slab: Slab,
     outside: f32,
 ) -> Result<Array2<f32>, Error> {
-    device.on_cpu(module_path!())?;
-    reference(Level::best(), source, shape, slab, outside, |value| value)
+    let Device::Cuda(gpu) = device else {
+        return reference(Level::best(), source, shape, slab, outside, |value| value);
+    };
+    let voxels = any::upload(gpu, source)?;
+    let pixels = cuda::projected(&voxels, any::kind::<T>(), source.dim().into(), shape, slab, outside)?;
+    in_rows(pixels.download()?, shape)
 }
 
 /// The same in grey: 0 at `low_hu` and below, 255 at `high_hu` and above, rounded; 0 where no sample is
@@ -68,10 +76,21 @@ pub fn picture<T: Voxel>(
     [low_hu, high_hu]: [f32; 2],
 ) -> Result<Array2<u8>, Error> {
     assert!(low_hu < high_hu, "the window from {low_hu} to {high_hu} is empty");
-    device.on_cpu(module_path!())?;
-    let scale = 255.0 / (high_hu - low_hu);
-    // A cast takes what is beyond the range to its ends.
-    reference(Level::best(), source, shape, slab, 0, |value| ((value - low_hu) * scale + 0.5) as u8)
+    let Device::Cuda(gpu) = device else {
+        let scale = 255.0 / (high_hu - low_hu);
+        // A cast takes what is beyond the range to its ends.
+        return reference(Level::best(), source, shape, slab, 0, |value| {
+            ((value - low_hu) * scale + 0.5) as u8
+        });
+    };
+    let voxels = any::upload(gpu, source)?;
+    let pixels = cuda::projected(&voxels, any::kind::<T>(), source.dim().into(), shape, slab, f32::NAN)?;
+    in_rows(cuda::grey(&pixels, [low_hu, high_hu])?.download()?, shape)
+}
+
+/// Pixels, row by row, as a picture of `shape`.
+fn in_rows<T>(pixels: Vec<T>, shape: [usize; 2]) -> Result<Array2<T>, Error> {
+    Ok(Array2::from_shape_vec(shape, pixels).expect("as many pixels as the shape says"))
 }
 
 /// What a picture means.
