@@ -66,6 +66,10 @@ extern "C" __global__ void render_aligned(float *out, const void *voxels, u32 ki
             }
         }
         u64 at = base[0] + base[1] + base[2];
+        if (share[0] == 0.0f && share[1] == 0.0f && share[2] == 0.0f) {
+            join(found, load(voxels, kind, at), through);
+            continue;
+        }
         float value[2];
         for (int i = 0; i < 2; i++) {
             u64 near = at + (i ? next[2] : 0), far = near + next[0];
