@@ -7,9 +7,13 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use half::f16;
+use kernels::median::median;
+use kernels::peaks::peaks;
 use kernels::resample::Intensity;
-use kernels::{Device, Error, IndexMap, spline};
-use ndarray::Array3;
+use kernels::statistics::{Which, statistics};
+use kernels::{Device, Error, IndexMap, shrink, spline};
+use ndarray::{Array3, s};
 
 const RUNS: usize = 9;
 
@@ -47,9 +51,47 @@ fn main() -> Result<(), Error> {
         ("spline 512x512x300 to 1 mm, oblique", [300, 358, 358], oblique),
     ] {
         bench(name, &mut || {
-            spline::resample(&Device::Cpu, ct.view(), shape, &map, window).map(|v| drop(black_box(v)))
+            let out = spline::resample::<_, f32>(&Device::Cpu, ct.view(), shape, &map, window.into());
+            out.map(|v| drop(black_box(v)))
         })?;
     }
+    bench("spline 512x512x300, slices 1.25 to 1 mm, f16", &mut || {
+        let out = spline::resample::<_, f16>(&Device::Cpu, ct.view(), [375, 358, 358], &thick, window.into());
+        out.map(|v| drop(black_box(v)))
+    })?;
+
+    bench("area means 512x512x300 i16 to 358x358x250", &mut || {
+        shrink::area_means(&Device::Cpu, ct.view(), [250, 358, 358]).map(|v| drop(black_box(v)))
+    })?;
+    bench("area means 512x512x300 i16 to 128x128x100", &mut || {
+        shrink::area_means(&Device::Cpu, ct.view(), [100, 128, 128]).map(|v| drop(black_box(v)))
+    })?;
+    bench("block means 4x4x3 of 512x512x300 i16", &mut || {
+        shrink::block_means(&Device::Cpu, ct.view(), [3, 4, 4], -1000.0, 400.0).map(|v| drop(black_box(v)))
+    })?;
+
+    let body = ct.mapv(|hu| hu > -300);
+    let float = ct.mapv(|hu| f32::from(hu) * 0.37);
+    let percents = [0.5, 50.0, 99.5];
+    for (name, which) in [
+        ("statistics of 512x512x300 i16", Which::All),
+        ("statistics of 512x512x300 i16, above -300", Which::Above(-300.0)),
+        ("statistics of 512x512x300 i16, in a mask", Which::In(body.view())),
+    ] {
+        bench(name, &mut || {
+            statistics(&Device::Cpu, ct.view(), which, &percents).map(|v| drop(black_box(v)))
+        })?;
+    }
+    bench("statistics of 512x512x300 f32", &mut || {
+        statistics(&Device::Cpu, float.view(), Which::All, &percents).map(|v| drop(black_box(v)))
+    })?;
+
+    let medium = ct.slice(s![..200, 150..300, 150..350]).mapv(f32::from);
+    bench("median 200x150x200", &mut || median(&Device::Cpu, medium.view()).map(|v| drop(black_box(v))))?;
+    let heat = medium.mapv(|hu| (hu + 1000.0) / 1400.0);
+    bench("peaks 200x150x200, radius 2", &mut || {
+        peaks(&Device::Cpu, heat.view(), 2, 0.3, None).map(|v| drop(black_box(v)))
+    })?;
     Ok(())
 }
 

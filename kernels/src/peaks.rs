@@ -1,9 +1,12 @@
 //! The places where a volume is highest.
 
+use cudarc::driver::PushKernelArg;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
-use crate::{Device, Error, blank};
+use crate::gpu::{Volume, blocks, refused};
+use crate::simd::{Level, at_each_level};
+use crate::{Device, Error, sparse};
 
 /// A voxel that none within its window exceeds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,31 +38,143 @@ pub fn peaks(
     threshold: f32,
     mask: Option<ArrayView3<'_, bool>>,
 ) -> Result<Vec<Peak>, Error> {
-    device.on_cpu(module_path!())?;
     assert!(mask.is_none_or(|mask| mask.dim() == volume.dim()), "the mask is of another shape");
-    let shape: [usize; 3] = volume.dim().into();
-    let is_candidate = |at: [usize; 3]| {
-        let value = volume[at];
-        value > threshold
-            && mask.is_none_or(|mask| mask[at])
-            && !window(at, radius, shape).any(|other| volume[other] > value)
-    };
-    let rows: Vec<[usize; 2]> = (0..shape[0]).flat_map(|k| (0..shape[1]).map(move |j| [k, j])).collect();
-    let candidates: Vec<[usize; 3]> = rows
-        .into_par_iter()
-        .flat_map_iter(|[k, j]| (0..shape[2]).map(move |i| [k, j, i]).filter(|&at| is_candidate(at)))
-        .collect();
-    let mut open: Array3<bool> = blank(shape)?;
-    for &at in &candidates {
-        open[at] = true;
+    match device {
+        Device::Cpu => {
+            let found = reference(Level::best(), volume, radius, threshold, mask);
+            joined(volume.dim().into(), found, radius)
+        }
+        Device::Cuda(gpu) => {
+            let mask = mask.map(|mask| gpu.upload_mask(mask)).transpose()?;
+            peaks_on_device(&gpu.upload_volume(volume)?, radius, threshold, mask.as_ref())
+        }
     }
-    let mut peaks: Vec<Peak> = Vec::new();
-    for &first in &candidates {
-        if !open[first] {
+}
+
+/// As [`peaks`], of a volume and a mask in a device's memory.
+///
+/// # Errors
+///
+/// [`Error::OutOfMemory`] if there is no room for the candidates, [`Error::Driver`] and [`Error::Kernel`] if
+/// the device failed.
+///
+/// # Panics
+///
+/// As [`peaks`].
+pub fn peaks_on_device(
+    volume: &Volume<f32>,
+    radius: usize,
+    threshold: f32,
+    mask: Option<&Volume<u8>>,
+) -> Result<Vec<Peak>, Error> {
+    let (gpu, shape) = (volume.gpu(), volume.shape());
+    assert!(mask.is_none_or(|mask| mask.shape() == shape), "the mask is of another shape");
+    let kernel = gpu.kernel("peaks", "peaks_find")?;
+    let [slices, rows, columns] = shape.map(|n| n as u64);
+    // Windows end where the volume does.
+    let reach = radius.min(shape.into_iter().max().unwrap_or(0)) as u64;
+    let (has_mask, nothing) = (u32::from(mask.is_some()), gpu.zeros::<u8>(0)?);
+    let mask = mask.map_or(&nothing, |mask| &mask.memory);
+    let mut room = CANDIDATES;
+    loop {
+        let mut found = gpu.zeros::<u32>(1)?;
+        let (mut at_of, mut score_of) = (gpu.zeros::<u64>(room as usize)?, gpu.zeros::<f32>(room as usize)?);
+        let mut launch = gpu.stream().launch_builder(&kernel);
+        launch.arg(&mut at_of.slice).arg(&mut score_of.slice).arg(&mut found.slice).arg(&room);
+        launch.arg(&volume.memory.slice).arg(&mask.slice).arg(&has_mask);
+        launch.arg(&slices).arg(&rows).arg(&columns).arg(&reach).arg(&threshold);
+        // SAFETY: the arguments are those of peaks.cu, volume and mask have that shape, and there is room for
+        // as many as it is told.
+        unsafe { launch.launch(blocks([shape.iter().product(), 1, 1], [128, 1, 1])) }.map_err(refused)?;
+        let count = found.download()?[0];
+        if count > room {
+            room = count;
             continue;
         }
-        open[first] = false;
-        let mut plateau = vec![first];
+        let (mut places, mut scores) = (vec![0; count as usize], vec![0.0; count as usize]);
+        at_of.download_into(&mut places)?;
+        score_of.download_into(&mut scores)?;
+        let place = |at: u64| [at / columns / rows, at / columns % rows, at % columns].map(|n| n as usize);
+        let mut found: Vec<Peak> =
+            places.into_iter().zip(scores).map(|(at, score)| Peak { at: place(at), score }).collect();
+        found.sort_by_key(|peak| peak.at);
+        return joined(shape, found, radius);
+    }
+}
+
+/// Candidates that there is room for at first. Plateaus may have more; then they are looked for again.
+const CANDIDATES: u32 = 1 << 16;
+
+/// Voxels that none of their window exceeds, in the array's order.
+fn reference(
+    level: Level,
+    volume: ArrayView3<'_, f32>,
+    radius: usize,
+    threshold: f32,
+    mask: Option<ArrayView3<'_, bool>>,
+) -> Vec<Peak> {
+    let shape: [usize; 3] = volume.dim().into();
+    let volume = volume.as_standard_layout();
+    let voxels = volume.as_slice().expect("just made standard");
+    let [slices, rows, columns] = shape;
+    let row_of = |k: usize, j: usize| &voxels[(k * rows + j) * columns..][..columns];
+    let found = (0..slices * rows).into_par_iter().with_min_len(8).map_init(
+        || vec![0_u8; columns],
+        |is_open, at| {
+            let (k, j) = (at / rows, at % rows);
+            let row = row_of(k, j);
+            above(level, is_open, row, threshold);
+            // Most are no peaks for one of the neighbours already, and those are many at a time.
+            let near = radius.min(1);
+            for k in k.saturating_sub(near)..(k + near + 1).min(slices) {
+                for j in j.saturating_sub(near)..(j + near + 1).min(rows) {
+                    let other = row_of(k, j);
+                    not_exceeded(level, is_open, row, other);
+                    not_exceeded(level, &mut is_open[near.min(columns)..], &row[near.min(columns)..], other);
+                    not_exceeded(level, is_open, row, &other[near.min(columns)..]);
+                }
+            }
+            let open = (0..columns).filter(|&i| is_open[i] != 0).map(|i| [k, j, i]);
+            let highest = open.filter(|&at| {
+                mask.is_none_or(|mask| mask[at])
+                    && (radius <= 1 || !window(at, radius, shape).any(|other| volume[other] > volume[at]))
+            });
+            highest.map(|at| Peak { at, score: volume[at] }).collect::<Vec<_>>()
+        },
+    );
+    found.flatten_iter().collect()
+}
+
+at_each_level! {
+    fn above(is_open: &mut [u8], row: &[f32], threshold: f32) {
+        for (is_open, &value) in is_open.iter_mut().zip(row) {
+            *is_open = u8::from(value > threshold);
+        }
+    }
+}
+
+at_each_level! {
+    /// Closes the voxels of a row that those of another exceed.
+    fn not_exceeded(is_open: &mut [u8], row: &[f32], other: &[f32]) {
+        for ((is_open, value), other) in is_open.iter_mut().zip(row).zip(other) {
+            *is_open &= u8::from(!(other > value));
+        }
+    }
+}
+
+/// One peak for each plateau of candidates, which are in the array's order.
+fn joined(shape: [usize; 3], candidates: Vec<Peak>, radius: usize) -> Result<Vec<Peak>, Error> {
+    let mut open: Array3<bool> = sparse(shape)?;
+    for candidate in &candidates {
+        open[candidate.at] = true;
+    }
+    let mut peaks: Vec<Peak> = Vec::new();
+    for first in &candidates {
+        if !open[first.at] {
+            continue;
+        }
+        open[first.at] = false;
+        let mut plateau = vec![first.at];
         let mut next = 0;
         while let Some(&at) = plateau.get(next) {
             for other in window(at, radius, shape) {
@@ -71,7 +186,7 @@ pub fn peaks(
             }
             next += 1;
         }
-        peaks.push(Peak { at: middle(&mut plateau), score: volume[first] });
+        peaks.push(Peak { at: middle(&mut plateau), score: first.score });
     }
     peaks.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.at.cmp(&b.at)));
     Ok(peaks)
@@ -127,6 +242,10 @@ mod tests {
             }
             expected.sort_by(|a, b| b.score.total_cmp(&a.score));
             assert_eq!(found, expected, "radius {radius}");
+            let of = |level| reference(level, volume.view(), radius, 9000.0, None);
+            for &level in Level::all() {
+                assert_eq!(of(level), of(Level::all()[0]), "{level:?}");
+            }
         }
     }
 

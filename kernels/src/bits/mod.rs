@@ -109,6 +109,10 @@ impl Bits {
         map: &IndexMap,
         threshold: f32,
     ) -> Result<Self, Error> {
+        if let Device::Cuda(_) = device {
+            // The source goes there once.
+            return Self::of(resample_mask(device, source, shape, map, threshold)?.view());
+        }
         let mut bits = Self::none(shape)?;
         let size = shape[1] * bits.stride;
         if bits.words.is_empty() {
@@ -122,7 +126,7 @@ impl Bits {
             let mask = resample_mask(device, source.view(), slab, &map, threshold)?;
             let voxels = mask.as_slice().expect("made in standard layout");
             let rows = words.par_chunks_mut(bits.stride).zip(voxels.par_chunks(shape[2]));
-            rows.with_min_len(ROWS).for_each(|(words, row)| pack_row(row, words));
+            rows.with_min_len(ROWS).for_each(|(words, row)| pack_where(Level::best(), row, words, |is_in| is_in));
         }
         Ok(bits)
     }
@@ -302,11 +306,6 @@ pub(crate) fn trim(rows: &mut [u64], stride: usize, last: u64) {
     }
 }
 
-/// One bit per voxel of a row, the first one lowest.
-pub(crate) fn pack_row(row: &[bool], words: &mut [u64]) {
-    pack_where(Level::best(), row, words, |is_in| is_in);
-}
-
 at_each_level! {
     /// One bit per voxel of a row that `is_in` says is wanted, the first one lowest.
     pub(crate) fn pack_where[T: Copy, F: Fn(T) -> bool](row: &[T], words: &mut [u64], is_in: F) {
@@ -343,7 +342,7 @@ static UNPACKED: [[bool; 8]; 256] = {
     table
 };
 
-/// The opposite of [`pack_row`].
+/// The opposite of [`pack_where`].
 pub(crate) fn unpack_row(words: &[u64], row: &mut [bool]) {
     for (word, voxels) in words.iter().zip(row.chunks_mut(64)) {
         let (eights, rest) = voxels.as_chunks_mut::<8>();

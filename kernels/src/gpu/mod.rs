@@ -11,6 +11,7 @@
 mod code;
 mod memory;
 pub mod nvrtc;
+mod voxels;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use crate::Error;
 
 pub use code::{Source, prelude, sources};
 pub use memory::{Element, Memory, Volume};
+pub use voxels::Voxels;
 
 /// A CUDA device as its driver describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

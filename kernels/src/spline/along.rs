@@ -76,6 +76,47 @@ impl Along {
         *low..high + 1
     }
 
+    /// Prefilter and spline in one sum: for each place the first of so many voxels in a row of the source's
+    /// axis of `n`, and what each of them counts for.
+    pub(super) fn sums(&self, n: usize) -> (Vec<u32>, Vec<f32>, usize) {
+        // A filtered voxel is the sum of those around it times the pole to the power of their distance.
+        let around = -REACH..=REACH;
+        let share = |off: isize| POLE.powi(off.unsigned_abs() as i32) / (1.0 - POLE * POLE);
+        let length = match self.taps {
+            Taps::Voxels => 1,
+            Taps::Coefficients(_) => around.clone().count(),
+            Taps::Cubic(_) => around.clone().count() + 3,
+        };
+        let length = length.min(n);
+        let (mut first, mut weights) = (Vec::new(), vec![0.0_f32; length * self.at.len()]);
+        let mut exact = vec![0.0_f64; n];
+        for (place, &at) in self.at.iter().enumerate() {
+            let taps: &[f32] = match &self.taps {
+                Taps::Voxels => {
+                    first.push(self.window[at] as u32);
+                    weights[place] = 1.0;
+                    continue;
+                }
+                Taps::Coefficients(gain) => std::slice::from_ref(gain),
+                Taps::Cubic(weights) => &weights[place],
+            };
+            let reached = at - REACH as usize..at + taps.len() + REACH as usize;
+            let low = self.window[reached.clone()].iter().min().expect("not empty");
+            let low = (*low).min(n - length);
+            for (tap, &weight) in taps.iter().enumerate() {
+                for off in around.clone() {
+                    let voxel = self.window[(at + tap).wrapping_add_signed(off)];
+                    exact[voxel] += f64::from(weight) * share(off);
+                }
+            }
+            for (to, exact) in weights[place * length..].iter_mut().zip(&mut exact[low..low + length]) {
+                *to = std::mem::take(exact) as f32;
+            }
+            first.push(low as u32);
+        }
+        (first, weights, length)
+    }
+
     pub(super) fn is_filtered(&self) -> bool {
         !matches!(self.taps, Taps::Voxels)
     }

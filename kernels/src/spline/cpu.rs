@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::along::{Along, Taps, Z};
 use crate::simd::{Instructions, Level, at_each_level};
-use crate::{Error, Voxel};
+use crate::{Error, Real, Voxel};
 
 /// Columns that are filtered along j together: 64 KiB or so of a CT's slice at a time.
 const STRIP: usize = 64;
@@ -43,54 +43,30 @@ pub(super) type Places = (Range<usize>, Vec<f64>);
 
 /// How rows are put into the output.
 #[derive(Debug, Clone)]
-pub(super) struct Rows {
+pub(super) struct Rows<O> {
     /// The columns that are given; the others are outside.
     pub(super) inside: Range<usize>,
-    pub(super) outside: f32,
-    pub(super) scale: f32,
-    pub(super) offset: f32,
-    pub(super) least: f32,
-    pub(super) most: f32,
+    pub(super) outside: O,
+    /// Scale, offset, least and most.
+    pub(super) onto: [f32; 4],
 }
 
-impl Rows {
-    /// `columns` values as they are.
-    pub(super) fn unchanged(columns: usize) -> Self {
-        let (least, most) = (f32::MIN, f32::MAX);
-        Self { inside: 0..columns, outside: 0.0, scale: 1.0, offset: 0.0, least, most }
-    }
-
-    #[inline(always)]
-    fn put(&self, to: &mut [f32], values: &[f32]) {
+impl<O: Real> Rows<O> {
+    pub(super) fn put(&self, level: Level, to: &mut [O], values: &[f32]) {
         to[..self.inside.start].fill(self.outside);
         to[self.inside.end..].fill(self.outside);
-        let to = &mut to[self.inside.clone()];
-        let (to, last) = to.as_chunks_mut::<LANE>();
-        let (values, rest) = values.as_chunks::<LANE>();
-        for (to, values) in to.iter_mut().zip(values) {
-            *to = values.map(|value| self.finished(value));
-        }
-        for (to, &value) in last.iter_mut().zip(rest) {
-            *to = self.finished(value);
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn finished(&self, value: f32) -> f32 {
-        let value = value * self.scale + self.offset;
-        let value = if value < self.least { self.least } else { value };
-        if value > self.most { self.most } else { value }
+        O::store(level, &mut to[self.inside.clone()], values, self.onto, false);
     }
 }
 
 /// Fills `out`, whose axes are in the order of the source's and whose rows are contiguous. `put` has the
 /// inside of [`Places`] along i.
-pub(super) fn aligned<T: Voxel>(
+pub(super) fn aligned<T: Voxel, O: Real>(
     level: Level,
     source: Source<'_, T>,
-    out: ArrayViewMut3<'_, f32>,
+    out: ArrayViewMut3<'_, O>,
     places: &[Places; 3],
-    put: &Rows,
+    put: &Rows<O>,
 ) -> Result<(), Error> {
     let [(inside_k, places_k), (inside_j, places_j), (_, places_i)] = places;
     let mut out = out;
@@ -111,14 +87,14 @@ pub(super) fn aligned<T: Voxel>(
 }
 
 /// Puts the values along these axes into `out`.
-pub(super) fn sampled<T: Voxel>(
+pub(super) fn sampled<T: Voxel, O: Real>(
     level: Level,
     source: Source<'_, T>,
-    mut out: ArrayViewMut3<'_, f32>,
+    mut out: ArrayViewMut3<'_, O>,
     along_k: impl Fn(Range<usize>) -> Along,
     along_j: &Along,
     along_i: &Along,
-    put: &Rows,
+    put: &Rows<O>,
 ) -> Result<(), Error> {
     let [_, rows, columns] = source.shape;
     let slice = |k: usize| &source.voxels[k * rows * columns..][..rows * columns];
@@ -134,7 +110,7 @@ pub(super) fn sampled<T: Voxel>(
             let k = whole.window[whole.at[at]];
             in_plane(level, level, slice(k), columns, along_j, along_i, &mut scratch, &mut plane);
             for (to, row) in to.outer_iter_mut().zip(plane.chunks(width)) {
-                put_row(level, put, to.into_slice().expect("rows are contiguous"), row);
+                put.put(level, to.into_slice().expect("rows are contiguous"), row);
             }
             scratch.plane = plane;
             kept.put(scratch);
@@ -168,17 +144,11 @@ pub(super) fn sampled<T: Voxel>(
             let rows: Vec<&[f32]> =
                 along.window.iter().map(|&k| &planes[k % count * size..][stretch.clone()]).collect();
             let mut scratch = kept.take();
-            across(level, &along, &rows, &mut scratch, to, put);
+            across(level, level, &along, &rows, &mut scratch, to, put);
             kept.put(scratch);
         });
     }
     Ok(())
-}
-
-at_each_level! {
-    fn put_row(put: &Rows, to: &mut [f32], row: &[f32]) {
-        put.put(to, row);
-    }
 }
 
 /// What was allocated by one thread and can be used by the next.
@@ -257,7 +227,7 @@ at_each_level! {
 
 at_each_level! {
     /// A stretch of all planes, filtered and sampled along k: rows of `to`.
-    fn across(along: &Along, rows: &[&[f32]], scratch: &mut Scratch, to: ArrayViewMut3<'_, f32>, put: &Rows) {
+    fn across[O: Real](own: Level, along: &Along, rows: &[&[f32]], scratch: &mut Scratch, to: ArrayViewMut3<'_, O>, put: &Rows<O>) {
         let mut to = to;
         let (width, length) = (put.inside.len(), to.dim().1 * put.inside.len());
         let Scratch { held, line, .. } = scratch;
@@ -265,7 +235,7 @@ at_each_level! {
         lines(along, length, |at| rows[at], held, line, |at: usize, values: &[f32]| {
             for (j, values) in values.chunks(width).enumerate() {
                 let mut to = to.slice_mut(s![at, j, ..]);
-                put.put(to.as_slice_mut().expect("rows are contiguous"), values);
+                put.put(own, to.as_slice_mut().expect("rows are contiguous"), values);
             }
         });
     }

@@ -2,6 +2,7 @@ use ndarray::{Array3, s};
 use proptest::prelude::*;
 
 use super::*;
+use crate::resample::Intensity;
 
 const IDENTITY: IndexMap = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
@@ -56,8 +57,8 @@ fn literal(source: &Array3<i16>, place: [f64; 3]) -> Option<f64> {
 /// of 1000, and the levels do not differ in a bit.
 #[track_caller]
 fn check(source: &Array3<i16>, shape: [usize; 3], map: &IndexMap) {
-    let put = Rows { outside: -9000.0, ..Rows::unchanged(0) };
-    let of = |level| reference(level, source.view(), shape, map, put.clone()).unwrap();
+    let values = Values::unchanged(-9000.0);
+    let of = |level| -> Array3<f32> { reference(level, source.view(), shape, map, values).unwrap() };
     let found = of(Level::all()[0]);
     assert!(found.is_standard_layout());
     for &level in Level::all() {
@@ -100,7 +101,7 @@ fn values_are_those_of_scipy_and_simpleitk() {
         for tilt in [0.0, 0.01] {
             let mut map = [[1.0, tilt, 0.0, place[0]], [tilt, 1.0, 0.0, place[1]], [0.0, 0.0, 1.0, place[2]]];
             map[2][1] = tilt;
-            let found = resample(&Device::Cpu, source.view(), [2, 2, 2], &map, Intensity::unchanged(0.0));
+            let found = onto(&Device::Cpu, source.view(), [2, 2, 2], &map, Values::unchanged(0.0));
             let found = found.unwrap()[[0, 0, 0]];
             assert!((found - expected).abs() < 2e-3, "{found} for {expected} at {place:?}");
         }
@@ -110,11 +111,11 @@ fn values_are_those_of_scipy_and_simpleitk() {
 #[test]
 fn the_identity_and_whole_voxel_shifts_are_exact() {
     let source = source([7, 33, 65]);
-    let found = resample(&Device::Cpu, source.view(), [7, 33, 65], &IDENTITY, Intensity::unchanged(0.0));
+    let found = onto(&Device::Cpu, source.view(), [7, 33, 65], &IDENTITY, Values::unchanged(0.0));
     assert_eq!(found.unwrap(), source.mapv(f32::from));
     let mut map = IDENTITY;
     (map[0][3], map[1][3], map[2][3]) = (2.0 + 1e-12, -3.0 - 1e-12, 1.0 - 1e-12);
-    let found = resample(&Device::Cpu, source.view(), [7, 33, 65], &map, Intensity::unchanged(0.5)).unwrap();
+    let found = onto(&Device::Cpu, source.view(), [7, 33, 65], &map, Values::unchanged(0.5)).unwrap();
     let expected = Array3::from_shape_fn((7, 33, 65), |(k, j, i)| {
         let shifted = j.checked_sub(3).and_then(|j| source.get([k + 1, j, i + 2]));
         shifted.map_or(0.5, |&v| f32::from(v))
@@ -129,14 +130,12 @@ fn the_spline_passes_through_the_voxels() {
     let source = source([9, 21, 35]);
     let mut nearly = IDENTITY;
     nearly[0][1] = 1e-6;
-    let found =
-        resample(&Device::Cpu, source.view(), [9, 21, 35], &nearly, Intensity::unchanged(0.0)).unwrap();
+    let found = onto(&Device::Cpu, source.view(), [9, 21, 35], &nearly, Values::unchanged(0.0)).unwrap();
     let worst = (&found - &source.mapv(f32::from)).iter().fold(0.0, |worst: f32, v| worst.max(v.abs()));
     // 20 millionths of a voxel, across which values change by up to 4000.
     assert!(worst < 0.1, "{worst}");
     let half = IDENTITY.map(|row| row.map(|step| 0.5 * step));
-    let found =
-        resample(&Device::Cpu, source.view(), [17, 41, 69], &half, Intensity::unchanged(0.0)).unwrap();
+    let found = onto(&Device::Cpu, source.view(), [17, 41, 69], &half, Values::unchanged(0.0)).unwrap();
     let centres = found.slice(s![..;2, ..;2, ..;2]);
     let worst = (&centres - &source.mapv(f32::from)).iter().fold(0.0, |worst: f32, v| worst.max(v.abs()));
     assert!(worst < 1e-3, "{worst}");
@@ -148,8 +147,8 @@ fn a_constant_stays_what_it_is() {
     let tilted = [[0.9, 0.1, 0.0, 1.0], [0.1, 0.5, 0.0, 1.0], [0.0, 0.0, 0.4, 0.2]];
     let along = [[0.9, 0.0, 0.0, -0.3], [0.0, 0.44, 0.0, -0.4], [0.0, 0.0, 0.3, 0.2]];
     for map in [tilted, along] {
-        let found = resample(&Device::Cpu, constant.view(), [11, 20, 38], &map, Intensity::unchanged(1234.0))
-            .unwrap();
+        let found =
+            onto(&Device::Cpu, constant.view(), [11, 20, 38], &map, Values::unchanged(1234.0)).unwrap();
         // A few times what 32 bits can tell apart at 1234.
         assert!(found.iter().all(|v| (v - 1234.0).abs() <= 6e-4), "{map:?}");
     }
@@ -167,8 +166,7 @@ fn a_polynomial_of_third_degree_is_reproduced() {
     let along = [[0.37, 0.0, 0.0, 15.0], [0.0, 0.0, 0.41, 15.0], [0.0, -0.33, 0.0, 25.0]];
     let tilted = [[0.37, 0.1, 0.0, 15.0], [-0.1, 0.41, 0.0, 17.0], [0.0, 0.1, 0.33, 16.0]];
     for map in [along, tilted] {
-        let found =
-            resample(&Device::Cpu, source.view(), [24, 25, 26], &map, Intensity::unchanged(0.0)).unwrap();
+        let found = onto(&Device::Cpu, source.view(), [24, 25, 26], &map, Values::unchanged(0.0)).unwrap();
         for (at, &found) in found.indexed_iter() {
             let expected = value(place(&map, at));
             assert!((f64::from(found) - expected).abs() < 2e-3, "{found} for {expected} at {at:?}");
@@ -205,7 +203,7 @@ fn an_oblique_map_agrees_with_the_literal_one() {
 fn a_long_volume_is_sampled_in_parts_that_fit_together() {
     let source = source([150, 6, 70]);
     let map = [[0.7, 0.0, 0.0, 0.1], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.61, 3.0]];
-    let found = resample(&Device::Cpu, source.view(), [230, 6, 90], &map, Intensity::unchanged(0.0)).unwrap();
+    let found = onto(&Device::Cpu, source.view(), [230, 6, 90], &map, Values::unchanged(0.0)).unwrap();
     for at in [(0, 0, 0), (95, 3, 40), (96, 2, 41), (191, 5, 89), (192, 0, 63), (229, 1, 7)] {
         let expected = literal(&source, place(&map, at)).unwrap();
         assert!((f64::from(found[at]) - expected).abs() < 0.02, "{} for {expected} at {at:?}", found[at]);
@@ -217,7 +215,7 @@ fn values_are_windowed_and_outside_is_filled() {
     let source = Array3::from_shape_fn((1, 1, 4), |(_, _, i)| i as i16 * 100);
     let map = [[1.0, 0.0, 0.0, -1.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
     let window = Intensity { low_hu: 0.0, high_hu: 200.0, low: -1.0, high: 1.0, outside: -7.0 };
-    let found = resample(&Device::Cpu, source.view(), [1, 1, 6], &map, window).unwrap();
+    let found = onto(&Device::Cpu, source.view(), [1, 1, 6], &map, window.into()).unwrap();
     assert_eq!(found.as_slice().unwrap(), [-7.0, -1.0, 0.0, 1.0, 1.0, -7.0]);
 }
 
@@ -229,10 +227,21 @@ fn an_empty_source_and_a_map_that_is_not_finite_are_outside_everywhere() {
     for (source, map) in [(empty, IDENTITY), (source([3, 4, 5]), nowhere)] {
         let oblique = [[0.9, 0.1, 0.0, 0.0], map[1], map[2]];
         for map in [map, oblique] {
-            let found = resample(&Device::Cpu, source.view(), [2, 3, 4], &map, Intensity::unchanged(3.0));
+            let found = onto(&Device::Cpu, source.view(), [2, 3, 4], &map, Values::unchanged(3.0));
             assert!(found.unwrap().iter().all(|&v| v == 3.0));
         }
     }
+}
+
+/// In 32 bits.
+fn onto<T: Voxel>(
+    device: &Device,
+    source: ArrayView3<'_, T>,
+    shape: [usize; 3],
+    map: &IndexMap,
+    values: Values,
+) -> Result<Array3<f32>, Error> {
+    resample(device, source, shape, map, values)
 }
 
 proptest! {

@@ -7,6 +7,15 @@ mod emulator;
 
 mod bits;
 mod cast;
+mod components;
+mod measure;
+mod median;
 mod memory;
+mod nms;
+mod peaks;
 mod render;
+mod resample;
+mod shrink;
+mod spline;
+mod statistics;
 mod tiles;
