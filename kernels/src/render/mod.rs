@@ -207,6 +207,8 @@ struct Samples {
     weight: Vec<f32>,
     /// Whether each sample is one source voxel after the one before.
     consecutive: bool,
+    /// The voxels that are sampled, and the one after them for the last weight.
+    used: std::ops::Range<usize>,
 }
 
 impl Samples {
@@ -214,7 +216,11 @@ impl Samples {
         let axis = line.linear(count, source[line.source_axis]);
         let weight = axis.weights.chunks_exact(2).map(|weights| weights[1]).collect();
         let consecutive = axis.first.windows(2).all(|pair| pair[1] == pair[0] + 1);
-        Self { inside: axis.inside, at: axis.first, weight, consecutive }
+        let used = match (axis.first.iter().min(), axis.first.iter().max()) {
+            (Some(&first), Some(&last)) => first..(last + 2).min(source[line.source_axis]),
+            _ => 0..0,
+        };
+        Self { inside: axis.inside, at: axis.first, weight, consecutive, used }
     }
 }
 
@@ -280,7 +286,7 @@ impl<T: Voxel> Aligned<'_, T> {
     /// one after the last.
     fn blend(&self, place: [(usize, f32); 3], along: &Samples, to: &mut Vec<f32>) {
         let [slices, rows, columns] = self.shape;
-        let used = used(along, columns);
+        let used = along.used.clone();
         let [(k, weight_k), (j, weight_j), _] = place;
         let row = |k: usize, j: usize| {
             let (k, j) = (k.min(slices - 1), j.min(rows - 1));
@@ -303,21 +309,20 @@ impl<T: Voxel> Aligned<'_, T> {
 
     /// What the samples along a row become.
     fn through_row(&self, blended: &[f32], along: &Samples) -> f32 {
-        let first = along.at.iter().copied().min().unwrap_or(0);
+        let first = along.used.start;
+        if along.consecutive && self.through != Through::Mean {
+            let (blended, weights) = (&blended[along.at[0] - first..], &along.weight[..]);
+            return match self.through {
+                Through::Least => extreme(self.level, blended, weights, |a, b| join(Through::Least, a, b)),
+                _ => extreme(self.level, blended, weights, |a, b| join(Through::Greatest, a, b)),
+            };
+        }
         let values = along
             .at
             .iter()
             .zip(&along.weight)
             .map(|(&at, &weight)| mix(blended[at - first], blended[at - first + 1], weight));
         values.reduce(|a, b| join(self.through, a, b)).expect("at least one sample is inside")
-    }
-}
-
-/// The columns that are sampled, and the one after them for the last weight.
-fn used(along: &Samples, columns: usize) -> std::ops::Range<usize> {
-    match (along.at.iter().min(), along.at.iter().max()) {
-        (Some(&first), Some(&last)) => first..(last + 2).min(columns),
-        _ => 0..0,
     }
 }
 
@@ -344,7 +349,7 @@ fn sampled<J: Fn(f32, f32) -> f32 + Copy>(
     across: &Samples,
     join: J,
 ) {
-    let first = across.at.iter().copied().min().unwrap_or(0);
+    let first = across.used.start;
     if across.consecutive {
         between(level, found, &blended[across.at[0] - first..], &across.weight, join);
     } else {
@@ -365,6 +370,21 @@ at_each_level! {
         for ((found, (&a, &b)), &weight) in found.iter_mut().zip(pairs).zip(weights) {
             *found = join(*found, mix(a, b, weight));
         }
+    }
+}
+
+at_each_level! {
+    /// All samples between neighbours joined, in an order that does not matter to `join`.
+    fn extreme[J: Fn(f32, f32) -> f32 + Copy](blended: &[f32], weights: &[f32], join: J) -> f32 {
+        let mut lanes = [mix(blended[0], blended[1], weights[0]); 16];
+        let after = &blended[1..];
+        let chunks = blended.chunks(16).zip(after.chunks(16)).zip(weights.chunks(16));
+        for ((a, b), weights) in chunks {
+            for (((lane, &a), &b), &weight) in lanes.iter_mut().zip(a).zip(b).zip(weights) {
+                *lane = join(*lane, mix(a, b, weight));
+            }
+        }
+        lanes.iter().fold(lanes[0], |found, &lane| join(found, lane))
     }
 }
 
