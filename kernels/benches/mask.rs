@@ -82,6 +82,11 @@ fn masks(bench: &Bench, ct: &Array3<i16>) -> Result<(), Error> {
     bench.time("close by a ball of 7 voxels, 512x512x300 bits", || {
         lung.clone().closed_by_ball(&CPU, [1.0; 3], 7.0)
     })?;
+    let small = Array3::from_shape_fn((300, 358, 358), |(k, j, i)| mask[[k, j * 10 / 7, i * 10 / 7]]);
+    let back = [[0.7, 0.0, 0.0, -0.1], [0.0, 0.7, 0.0, -0.1], [0.0, 0.0, 1.0, 0.0]];
+    bench.time("resample mask 358x358x300 to 512x512x300 bits", || {
+        Bits::resampled(&CPU, small.view(), [300, 512, 512], &back, 0.5)
+    })?;
     let whole = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
     let turned = [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 0.0]];
     let side = [[0.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]];

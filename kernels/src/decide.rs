@@ -1,8 +1,10 @@
 //! What a network's scores say of each voxel.
 
+use cudarc::driver::PushKernelArg;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
+use crate::gpu::{Volume, blocks, refused};
 use crate::simd::{Level, at_each_level};
 use crate::{Device, Error, blank};
 
@@ -26,8 +28,39 @@ pub fn logit(probability: f32) -> f32 {
 pub fn strongest(device: &Device, channels: &[ArrayView3<'_, f32>]) -> Result<Array3<u8>, Error> {
     assert!((1..=256).contains(&channels.len()), "{} channels", channels.len());
     assert!(channels.iter().all(|channel| channel.dim() == channels[0].dim()), "channels of one shape");
-    device.on_cpu(module_path!())?;
-    reference(Level::best(), channels)
+    let Device::Cuda(gpu) = device else { return reference(Level::best(), channels) };
+    let channels = channels.iter().map(|channel| gpu.upload_volume(*channel));
+    let channels = channels.collect::<Result<Vec<Volume<f32>>, Error>>()?;
+    strongest_on_device(&channels.iter().collect::<Vec<_>>())?.download()
+}
+
+/// The same for channels on one device, left there.
+///
+/// # Errors
+///
+/// [`Error::OutOfMemory`] if there is no room, [`Error::Driver`] or [`Error::Kernel`] if the device failed.
+///
+/// # Panics
+///
+/// As [`strongest`].
+pub fn strongest_on_device(channels: &[&Volume<f32>]) -> Result<Volume<u8>, Error> {
+    assert!((1..=256).contains(&channels.len()), "{} channels", channels.len());
+    assert!(channels.iter().all(|channel| channel.shape() == channels[0].shape()), "channels of one shape");
+    let gpu = channels[0].gpu();
+    // SAFETY: the kernel sets all of it.
+    let mut winner = unsafe { gpu.volume::<u8>(channels[0].shape())? };
+    let count = winner.memory.len();
+    if count > 0 {
+        let kernel = gpu.kernel("decide", "decide_strongest")?;
+        let addresses: Vec<u64> = channels.iter().map(|channel| channel.address()).collect();
+        let addresses = gpu.upload(&addresses)?;
+        let (number, voxels) = (channels.len() as u32, count as u64);
+        let mut launch = gpu.stream().launch_builder(&kernel);
+        launch.arg(&mut winner.memory.slice).arg(&addresses.slice).arg(&number).arg(&voxels);
+        // SAFETY: the arguments are those of decide.cu, and each address is that of as many scores.
+        unsafe { launch.launch(blocks([count, 1, 1], [256, 1, 1])) }.map_err(refused)?;
+    }
+    Ok(winner)
 }
 
 /// So many voxels stay in the fastest cache while channel after channel is looked at.

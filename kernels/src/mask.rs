@@ -5,13 +5,15 @@
 //! voxels. The answers err on one side only: what the same question asked voxel by voxel would find is
 //! always inside. So a tile that no cell of the answer touches can be left out without any effect.
 
+use cudarc::driver::PushKernelArg;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
 use crate::bits::Bits;
-use crate::components::components;
+use crate::components::components_in_bits;
+use crate::gpu::{Element, Memory, Volume, blocks, refused};
 use crate::simd::{Level, at_each_level};
-use crate::{Device, Error, IndexMap, Neighbours, Voxel, blank};
+use crate::{Device, Error, IndexMap, Neighbours, Voxel, any, blank};
 
 /// The least and the greatest value of each block of voxels of a volume.
 #[derive(Debug, Clone)]
@@ -48,8 +50,57 @@ impl<T: Voxel + PartialOrd> Cells<T> {
     /// If a cell has no voxels: the caller's mistake.
     pub fn of(device: &Device, volume: ArrayView3<'_, T>, cell: [usize; 3]) -> Result<Self, Error> {
         assert!(cell.iter().all(|&n| n > 0), "a cell of {cell:?} voxels is none");
-        device.on_cpu(module_path!())?;
-        Self::read(Level::best(), volume, cell)
+        match device {
+            Device::Cpu => Self::read(Level::best(), volume, cell),
+            Device::Cuda(gpu) => {
+                Self::read_on(&any::upload(gpu, volume)?, any::kind::<T>(), volume.dim().into(), cell)
+            }
+        }
+    }
+
+    /// The same for a volume on a device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room, [`Error::Driver`] or [`Error::Kernel`] if the device failed.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::of`].
+    pub fn of_volume(volume: &Volume<T>, cell: [usize; 3]) -> Result<Self, Error>
+    where
+        T: Element,
+    {
+        assert!(cell.iter().all(|&n| n > 0), "a cell of {cell:?} voxels is none");
+        Self::read_on(&volume.memory, any::kind::<T>(), volume.shape(), cell)
+    }
+
+    /// `voxels` are as many of `kind` as `shape` says.
+    fn read_on<E: Element>(
+        voxels: &Memory<E>,
+        kind: u32,
+        shape: [usize; 3],
+        cell: [usize; 3],
+    ) -> Result<Self, Error> {
+        let count: [usize; 3] = std::array::from_fn(|axis| shape[axis].div_ceil(cell[axis]));
+        let (mut least, mut greatest): (Array3<T>, Array3<T>) = (blank(count)?, blank(count)?);
+        if !least.is_empty() {
+            let (gpu, size) = (voxels.gpu(), size_of::<T>());
+            // SAFETY: the kernel sets all of both.
+            let (mut low, mut high) =
+                unsafe { (gpu.room::<u8>(least.len() * size)?, gpu.room::<u8>(least.len() * size)?) };
+            let kernel = gpu.kernel("mask", "mask_cells")?;
+            let ([vk, vj, vi], [ck, cj, ci]) = (shape.map(|n| n as u64), cell.map(|n| n as u64));
+            let bytes = size as u32;
+            let mut launch = gpu.stream().launch_builder(&kernel);
+            launch.arg(&mut low.slice).arg(&mut high.slice).arg(&voxels.slice).arg(&kind).arg(&bytes);
+            launch.arg(&vk).arg(&vj).arg(&vi).arg(&ck).arg(&cj).arg(&ci);
+            // SAFETY: the arguments are those of mask.cu, and the memories are as large as the shapes say.
+            unsafe { launch.launch(blocks([least.len(), 1, 1], [256, 1, 1])) }.map_err(refused)?;
+            any::download(&low, least.as_slice_mut().expect("made in standard layout"))?;
+            any::download(&high, greatest.as_slice_mut().expect("made in standard layout"))?;
+        }
+        Ok(Self { least, greatest, cell, shape })
     }
 
     fn read(level: Level, volume: ArrayView3<'_, T>, cell: [usize; 3]) -> Result<Self, Error> {
@@ -63,8 +114,8 @@ impl<T: Voxel + PartialOrd> Cells<T> {
             let to = least.as_slice_mut().expect("made in standard layout").par_chunks_mut(count[2]);
             let to = to.zip(greatest.as_slice_mut().expect("likewise").par_chunks_mut(count[2]));
             to.enumerate().with_min_len(4).for_each_init(
-                || (vec![T::default(); columns], vec![T::default(); columns]),
-                |(low, high), (at, (least, greatest))| {
+                || [columns, columns, columns / 2].map(|n| vec![T::default(); n]),
+                |[low, high, halved], (at, (least, greatest))| {
                     let (k, j) = (at / count[1] * cell[0], at % count[1] * cell[1]);
                     let row = |k: usize, j: usize| &voxels[(k * rows + j) * columns..][..columns];
                     low.copy_from_slice(row(k, j));
@@ -75,7 +126,7 @@ impl<T: Voxel + PartialOrd> Cells<T> {
                             stretch(level, low, high, [row(k, j), row(k, (j + 1).min(end - 1))]);
                         }
                     }
-                    extremes(level, low, high, least, greatest, cell[2]);
+                    extremes(level, low, high, least, greatest, halved, cell[2]);
                 },
             );
         }
@@ -123,15 +174,15 @@ impl<T: Voxel + PartialOrd> Cells<T> {
         whole.keep(&inside);
         inside.keep(&Bits::wherever(self.least.view(), |least| least <= air)?);
         // The skin has cells with air as well, but none of air alone.
-        let parts = components(&Device::Cpu, inside.to_mask()?.view(), Neighbours::Six)?;
+        let parts = components_in_bits(&Device::Cpu, &inside, Neighbours::Six)?;
         let mut has_whole = vec![false; parts.list().len() + 1];
         for ((k, j, i), &label) in parts.labels()?.indexed_iter() {
             has_whole[label as usize] |= whole.contains([k, j, i]);
         }
         let voxels = self.cell.iter().product::<usize>();
         let lungs = parts
-            .mask(|part| has_whole[part.label as usize] && part.voxels.saturating_mul(voxels) >= smallest)?;
-        Ok(self.candidates(Bits::of(lungs.view())?))
+            .bits(|part| has_whole[part.label as usize] && part.voxels.saturating_mul(voxels) >= smallest)?;
+        Ok(self.candidates(lungs))
     }
 
     fn candidates(&self, cells: Bits) -> Candidates {
@@ -147,9 +198,9 @@ impl Candidates {
     /// [`Error::OutOfMemory`] if there is no room for the result.
     pub fn parts(self, smallest: usize) -> Result<Self, Error> {
         let voxels = self.cell.iter().product::<usize>();
-        let parts = components(&Device::Cpu, self.cells.to_mask()?.view(), Neighbours::Six)?;
-        let kept = parts.mask(|part| part.voxels.saturating_mul(voxels) >= smallest)?;
-        Ok(Self { cells: Bits::of(kept.view())?, ..self })
+        let parts = components_in_bits(&Device::Cpu, &self.cells, Neighbours::Six)?;
+        let cells = parts.bits(|part| part.voxels.saturating_mul(voxels) >= smallest)?;
+        Ok(Self { cells, ..self })
     }
 
     /// With all cells of which a voxel lies within `radius_mm` of a voxel of these, between centres.
@@ -223,27 +274,37 @@ at_each_level! {
 }
 
 at_each_level! {
-    /// The least of each `cell` values of `low`, the last perhaps of fewer, and the greatest of `high`.
+    /// The least of each `cell` values of `low`, the last perhaps of fewer, and the greatest of `high`;
+    /// `halved` is room for half as many.
     fn extremes[T: Copy + PartialOrd](
         low: &[T],
         high: &[T],
         least_of: &mut [T],
         greatest_of: &mut [T],
+        halved: &mut [T],
         cell: usize,
     ) {
-        fold_cells(low, least_of, cell, |a, b| least(a, b));
-        fold_cells(high, greatest_of, cell, |a, b| greatest(a, b));
+        fold_cells(low, least_of, halved, cell, |a, b| least(a, b));
+        fold_cells(high, greatest_of, halved, cell, |a, b| greatest(a, b));
     }
 }
 
-/// Vectorised where the number of voxels is known when it is compiled.
+/// By halves, which vectorises, where the cell is 2 or 4.
 #[inline(always)]
-fn fold_cells<T: Copy>(from: &[T], to: &mut [T], cell: usize, fold: impl Fn(T, T) -> T + Copy) {
+fn fold_cells<T: Copy>(
+    from: &[T],
+    to: &mut [T],
+    halved: &mut [T],
+    cell: usize,
+    fold: impl Fn(T, T) -> T + Copy,
+) {
     let whole = from.len() / cell;
     match cell {
-        2 => fold_whole::<2, T>(from, to, fold),
-        4 => fold_whole::<4, T>(from, to, fold),
-        8 => fold_whole::<8, T>(from, to, fold),
+        2 => fold_pairs(from, to, fold),
+        4 => {
+            fold_pairs(from, halved, fold);
+            fold_pairs(halved, to, fold);
+        }
         _ => {
             for (to, values) in to.iter_mut().zip(from.chunks_exact(cell)) {
                 *to = values.iter().fold(values[0], |a, &b| fold(a, b));
@@ -256,13 +317,9 @@ fn fold_cells<T: Copy>(from: &[T], to: &mut [T], cell: usize, fold: impl Fn(T, T
 }
 
 #[inline(always)]
-fn fold_whole<const N: usize, T: Copy>(from: &[T], to: &mut [T], fold: impl Fn(T, T) -> T) {
-    for (to, values) in to.iter_mut().zip(from.as_chunks::<N>().0) {
-        let mut found = values[0];
-        for &value in &values[1..] {
-            found = fold(found, value);
-        }
-        *to = found;
+fn fold_pairs<T: Copy>(from: &[T], to: &mut [T], fold: impl Fn(T, T) -> T) {
+    for (to, &[a, b]) in to.iter_mut().zip(from.as_chunks::<2>().0) {
+        *to = fold(a, b);
     }
 }
 
@@ -282,6 +339,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::components::components;
     use crate::morphology;
 
     const CPU: Device = Device::Cpu;

@@ -2,46 +2,48 @@
 // beyond the last column are 0.
 
 // Voxel `at` of a volume of any kind: see any.rs for their numbers.
-__device__ inline double load(const void *voxels, u32 kind, u64 at) {
+template <class N> __device__ inline N load(const void *voxels, u32 kind, u64 at) {
     switch (kind) {
         case 0: return ((const u8 *)voxels)[at];
         case 1: return ((const i16 *)voxels)[at];
         case 2: return ((const u16 *)voxels)[at];
-        case 3: return ((const int *)voxels)[at];
-        case 4: return ((const u32 *)voxels)[at];
+        case 3: return (N)((const int *)voxels)[at];
+        case 4: return (N)((const u32 *)voxels)[at];
         case 5: return half_value(((const u16 *)voxels)[at]);
         default: return ((const float *)voxels)[at];
     }
 }
 
-// Voxels of small kinds are compared in single precision, which holds them and is faster.
-__device__ inline bool is_within(const void *voxels, u32 kind, u64 at, double low, double high, u32 above) {
-    if (kind == 3 || kind == 4) {
-        double value = load(voxels, kind, at);
-        return (above ? value > low : value >= low) && value <= high;
-    }
-    float value = (float)load(voxels, kind, at);
-    return (above ? value > (float)low : value >= (float)low) && value <= (float)high;
+template <class N>
+__device__ inline bool is_within(const void *voxels, u32 kind, u64 at, N low, N high, u32 above) {
+    N value = load<N>(voxels, kind, at);
+    return (above ? value > low : value >= low) && value <= high;
 }
 
 // The voxels from `low` (or only above it) to `high`. A block of 256 threads makes 32 words, a thread one byte
-// of them.
-extern "C" __global__ void bits_within(u8 *bytes, const void *voxels, u32 kind, u64 words, u32 stride,
+// of them. Kinds that single precision holds are compared in it.
+extern "C" __global__ void bits_within(u8 *bytes, const void *voxels, u32 kind, u32 words, u32 stride,
                                        u32 columns, double low, double high, u32 above) {
     __shared__ u8 flags[2048];
-    u64 first = blockIdx.x * (u64)32;
+    u32 first = blockIdx.x * 32;
+    bool is_wide = kind == 3 || kind == 4;
     for (u32 at = threadIdx.x; at < 2048; at += 256) {
-        u64 word = first + at / 64;
-        u64 row = word / stride;
-        u32 column = (u32)(word - row * stride) * 64 + at % 64;
-        bool is_voxel = word < words && column < columns;
-        flags[at] = is_voxel && is_within(voxels, kind, row * columns + column, low, high, above);
+        u32 word = first + at / 64;
+        u32 row = word / stride;
+        u32 column = (word - row * stride) * 64 + at % 64;
+        bool is_in = false;
+        if (word < words && column < columns) {
+            u64 voxel = (u64)row * columns + column;
+            is_in = is_wide ? is_within<double>(voxels, kind, voxel, low, high, above)
+                            : is_within<float>(voxels, kind, voxel, (float)low, (float)high, above);
+        }
+        flags[at] = is_in;
     }
     __syncthreads();
     if (first + threadIdx.x / 8 < words) {
         u32 byte = 0;
         for (u32 bit = 0; bit < 8; bit++) byte |= (u32)flags[threadIdx.x * 8 + bit] << bit;
-        bytes[first * 8 + threadIdx.x] = (u8)byte;
+        bytes[(u64)first * 8 + threadIdx.x] = (u8)byte;
     }
 }
 

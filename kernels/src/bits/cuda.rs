@@ -125,11 +125,14 @@ fn packed<T: Element>(
     let gpu = voxels.gpu();
     let (stride, columns) = (shape[2].div_ceil(64), shape[2] as u32);
     let count = shape[0] * shape[1] * stride;
+    // The kernel counts words in 32 bits.
+    let size = u32::try_from(count.saturating_add(WORDS as usize));
+    let size = size.map_err(|_| Error::OutOfMemory { voxels: count.saturating_mul(64) })? - WORDS;
     // SAFETY: the kernel sets all of it.
     let mut words = unsafe { gpu.room::<u64>(count)? };
     if count > 0 {
         let kernel = gpu.kernel("bits", "bits_within")?;
-        let (size, stride, above) = (count as u64, stride as u32, u32::from(wanted.above));
+        let (stride, above) = (stride as u32, u32::from(wanted.above));
         let mut launch = gpu.stream().launch_builder(&kernel);
         launch.arg(&mut words.slice).arg(&voxels.slice).arg(&kind).arg(&size).arg(&stride).arg(&columns);
         launch.arg(&wanted.low).arg(&wanted.high).arg(&above);

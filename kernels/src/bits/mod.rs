@@ -8,8 +8,9 @@ mod cuda;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
+use crate::resample::resample_mask;
 use crate::simd::{Level, at_each_level};
-use crate::{Device, Error, Voxel, blank};
+use crate::{Device, Error, IndexMap, Voxel, blank};
 
 pub use cuda::DeviceBits;
 use cuda::Wanted;
@@ -25,6 +26,9 @@ pub struct Bits {
 
 /// At least so many rows make a task of their own: fewer are not worth handing out.
 const ROWS: usize = 64;
+
+/// So many slices are resampled at a time: they stay in the cache until they are packed.
+const SLAB: usize = 16;
 
 impl Bits {
     /// A mask of `shape` (`[k, j, i]`) with no voxel in it.
@@ -87,6 +91,44 @@ impl Bits {
                 cuda::wherever(gpu, volume, wanted)?.download()
             }
         }
+    }
+
+    /// Where `source`, trilinearly interpolated where `map` leads from each voxel of an array of `shape`
+    /// (`[k, j, i]`), is above `threshold`; outside of the source it is not. Needs no array of `bool` of that
+    /// shape.
+    ///
+    /// As [`resample_mask`], but for places that rounding moves by a millionth of a voxel.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room for the result; on a GPU those of the device as well.
+    pub fn resampled<T: Voxel>(
+        device: &Device,
+        source: ArrayView3<'_, T>,
+        shape: [usize; 3],
+        map: &IndexMap,
+        threshold: f32,
+    ) -> Result<Self, Error> {
+        if let Device::Cuda(_) = device {
+            // The source goes there once.
+            return Self::of(resample_mask(device, source, shape, map, threshold)?.view());
+        }
+        let mut bits = Self::none(shape)?;
+        let size = shape[1] * bits.stride;
+        if bits.words.is_empty() {
+            return Ok(bits);
+        }
+        let source = source.as_standard_layout();
+        for (number, words) in bits.words.chunks_mut(SLAB * size).enumerate() {
+            let first = number * SLAB;
+            let map = map.map(|[i, j, k, start]| [i, j, k, start + k * first as f64]);
+            let slab = [words.len() / size, shape[1], shape[2]];
+            let mask = resample_mask(device, source.view(), slab, &map, threshold)?;
+            let voxels = mask.as_slice().expect("made in standard layout");
+            let rows = words.par_chunks_mut(bits.stride).zip(voxels.par_chunks(shape[2]));
+            rows.with_min_len(ROWS).for_each(|(words, row)| pack_where(Level::best(), row, words, |is_in| is_in));
+        }
+        Ok(bits)
     }
 
     /// The voxels of `volume` that `is_in` says.
@@ -374,6 +416,19 @@ mod tests {
                 let mut found = vec![0_u64; 6];
                 pack_where(level, &row[..length], &mut found, |value| value > 0.1);
                 assert_eq!(found, expected, "{length} voxels at {level:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mask_resampled_into_bits_is_the_mask_resampled() {
+        let source = noise([40, 21, 33]).mapv(|value| value > 0);
+        let oblique = [[0.9, 0.25, -0.125, -4.0], [-0.25, 1.0, 0.125, 2.0], [0.0625, 0.0, 0.5, 0.25]];
+        for map in [[[0.7, 0.0, 0.0, -0.1], [0.0, 0.7, 0.0, -0.1], [0.0, 0.0, 0.8, 0.3]], oblique] {
+            for shape in [[47, 30, 65], [3, 5, 1], [0, 3, 3], [3, 0, 3], [16, 3, 3]] {
+                let found = Bits::resampled(&Device::Cpu, source.view(), shape, &map, 0.5).unwrap();
+                let expected = resample_mask(&Device::Cpu, source.view(), shape, &map, 0.5).unwrap();
+                assert_eq!(found.to_mask().unwrap(), expected, "{shape:?}");
             }
         }
     }

@@ -11,14 +11,12 @@ use crate::gpu::{Gpu, Memory, Volume, blocks, refused};
 /// Threads of a block along columns, rows and slices.
 const BLOCK: [u32; 3] = [32, 4, 2];
 
-/// The tiles as blend.cu knows them: 12 numbers each, and all of their weights.
-///
-/// The values of tile n begin at `values(n)`.
-fn records(tiles: &[Placed], values: impl Fn(usize) -> usize) -> (Vec<i64>, Vec<f32>) {
+/// The tiles as blend.cu knows them: 11 numbers each, and all of their weights.
+fn records(tiles: &[Placed]) -> (Vec<i32>, Vec<f32>) {
     let (mut records, mut weights) = (Vec::new(), Vec::new());
     // Tiles of a size share their weights.
     let mut known: Vec<(&Arc<[f32]>, usize)> = Vec::new();
-    for (number, tile) in tiles.iter().enumerate() {
+    for tile in tiles {
         let falloff = tile.falloff.each_ref().map(|along| {
             let before = known.iter().rev().find(|(other, _)| Arc::ptr_eq(other, along));
             before.map(|(_, first)| *first).unwrap_or_else(|| {
@@ -28,9 +26,8 @@ fn records(tiles: &[Placed], values: impl Fn(usize) -> usize) -> (Vec<i64>, Vec<
             })
         });
         let [_, rows, columns] = tile.shape;
-        let memory = [values(number), columns, rows * columns];
-        let numbers = tile.at.into_iter().chain(tile.size()).chain(falloff).chain(memory);
-        records.extend(numbers.map(|n| n as i64));
+        let numbers = tile.at.into_iter().chain(tile.size()).chain(falloff).chain([columns, rows]);
+        records.extend(numbers.map(|n| n as i32));
     }
     (records, weights)
 }
@@ -52,13 +49,20 @@ pub(super) fn add(
         assert!(values(number) + tile.shape.iter().product::<usize>() <= batch.len(), "a batch of all tiles");
     }
     let gpu = sums.gpu().clone();
-    let (records, weights) = records(tiles, values);
+    let begin = gpu.upload(&(0..tiles.len()).map(|number| values(number) as u64).collect::<Vec<_>>())?;
+    let (records, weights) = records(tiles);
     let (records, weights) = (gpu.upload(&records)?, gpu.upload(&weights)?);
     let kernel = gpu.kernel("blend", "blend_add")?;
-    let (count, [_, rows, columns]) = (tiles.len() as u32, sums.shape().map(|n| n as u64));
-    let ([lk, lj, li], [hk, hj, hi]) = (low.map(|n| n as u64), high.map(|n| n as u64));
+    let (count, [_, rows, columns]) = (tiles.len() as u32, sums.shape().map(|n| n as u32));
+    let ([lk, lj, li], [hk, hj, hi]) = (low.map(|n| n as i32), high.map(|n| n as i32));
     let mut launch = gpu.stream().launch_builder(&kernel);
-    launch.arg(&mut sums.memory.slice).arg(&batch.slice).arg(&records.slice).arg(&count).arg(&weights.slice);
+    launch
+        .arg(&mut sums.memory.slice)
+        .arg(&batch.slice)
+        .arg(&begin.slice)
+        .arg(&records.slice)
+        .arg(&count)
+        .arg(&weights.slice);
     launch.arg(&lk).arg(&lj).arg(&li).arg(&hk).arg(&hj).arg(&hi).arg(&rows).arg(&columns);
     let threads = [high[2] - low[2], high[1] - low[1], high[0] - low[0]];
     // SAFETY: the arguments are those of blend.cu, the tiles' voxels that count lie in the volume, and the
@@ -74,10 +78,10 @@ pub(super) fn finish(sums: &mut Volume<f32>, tiles: &[Placed]) -> Result<(), Err
         return Ok(());
     }
     let gpu: Gpu = sums.gpu().clone();
-    let (records, weights) = records(tiles, |_| 0);
+    let (records, weights) = records(tiles);
     let (records, weights) = (gpu.upload(&records)?, gpu.upload(&weights)?);
     let kernel = gpu.kernel("blend", "blend_finish")?;
-    let (count, [slices, rows, columns]) = (tiles.len() as u32, shape.map(|n| n as u64));
+    let (count, [slices, rows, columns]) = (tiles.len() as u32, shape.map(|n| n as i32));
     let mut launch = gpu.stream().launch_builder(&kernel);
     launch.arg(&mut sums.memory.slice).arg(&records.slice).arg(&count).arg(&weights.slice);
     launch.arg(&slices).arg(&rows).arg(&columns);

@@ -14,6 +14,7 @@ use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
 use crate::bits::{Bits, DeviceBits, trim};
+use crate::components::components_in_bits;
 use crate::simd::Level;
 use crate::{Device, Error, Neighbours};
 
@@ -240,6 +241,18 @@ impl Bits {
     /// [`Error::OutOfMemory`] if there is no room for the result.
     pub fn filled_by_slice(self, device: &Device) -> Result<Self, Error> {
         self.on(device, flood::filled_by_slice, DeviceBits::filled_by_slice)
+    }
+
+    /// The part with the most voxels that hangs together through `neighbours`, of several the first; nothing of
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`components_in_bits`].
+    pub fn largest(self, device: &Device, neighbours: Neighbours) -> Result<Self, Error> {
+        let parts = components_in_bits(device, &self, neighbours)?;
+        let Some(largest) = parts.largest().map(|part| part.label) else { return Ok(self) };
+        parts.bits(|part| part.label == largest)
     }
 
     /// What `host` makes of it, or on a GPU what `cuda` does.
@@ -571,6 +584,17 @@ mod tests {
         mask[[0, 0, 3]] = true;
         let found = dilate_ball(&Device::Cpu, mask.view(), [0.7; 3], 1.4).unwrap();
         assert_eq!(found.as_slice().unwrap(), [false, true, true, true, true, true, false]);
+    }
+
+    #[test]
+    fn the_largest_part_is_kept_and_the_first_of_equals() {
+        let row = |bits: u64| {
+            let voxels: Vec<bool> = (0..9).map(|at| bits >> at & 1 == 1).collect();
+            Bits::of(Array3::from_shape_vec((1, 1, 9), voxels).unwrap().view()).unwrap()
+        };
+        for (mask, largest) in [(0b0_1110_1101, 0b0_1110_0000), (0b0_0110_0110, 0b0_0000_0110), (0, 0)] {
+            assert_eq!(row(mask).largest(&Device::Cpu, Neighbours::Six).unwrap(), row(largest));
+        }
     }
 
     #[test]

@@ -7,6 +7,12 @@ use crate::any::upload;
 use crate::gpu::{Element, Gpu, Memory, Volume, blocks, refused};
 use crate::{Error, Voxel};
 
+/// Threads of a block along columns and rows.
+const BLOCK: [u32; 3] = [32, 8, 1];
+
+/// A grid is no deeper than this.
+const MOST_SLICES: usize = 65_535;
+
 /// The tiles of `shape` that start at `starts` (`[k, j, i]`) as one batch `[n, 1, k, j, i]` on the device that
 /// `volume` lies on, with `pad` where they reach beyond it; see [`gather`](super::gather).
 ///
@@ -80,12 +86,14 @@ unsafe fn run<T: Element>(
         _ => "tiles_gather_4",
     };
     let kernel = gpu.kernel("tiles", kernel)?;
-    let (voxels, [tk, tj, ti], [vk, vj, vi]) = (count as u64, shape.map(|n| n as u64), of.map(|n| n as i64));
+    let slices = starts.len() / 3 * shape[0];
+    let (all, [tk, tj, ti], [vk, vj, vi]) = (slices as u64, shape.map(|n| n as u32), of.map(|n| n as i64));
     let mut launch = gpu.stream().launch_builder(&kernel);
-    launch.arg(&mut batch.slice).arg(&volume.slice).arg(&starts.slice).arg(&voxels);
+    launch.arg(&mut batch.slice).arg(&volume.slice).arg(&starts.slice).arg(&all);
     launch.arg(&tk).arg(&tj).arg(&ti).arg(&vk).arg(&vj).arg(&vi).arg(&pad);
     // SAFETY: the arguments are those of tiles.cu, and the memories are as large as the caller says.
-    unsafe { launch.launch(blocks([count, 1, 1], [256, 1, 1])) }.map_err(refused)?;
+    unsafe { launch.launch(blocks([shape[2], shape[1], slices.min(MOST_SLICES)], BLOCK)) }
+        .map_err(refused)?;
     Ok(())
 }
 

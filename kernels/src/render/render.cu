@@ -66,6 +66,10 @@ extern "C" __global__ void render_aligned(float *out, const void *voxels, u32 ki
             }
         }
         u64 at = base[0] + base[1] + base[2];
+        if (share[0] == 0.0f && share[1] == 0.0f && share[2] == 0.0f) {
+            join(found, load(voxels, kind, at), through);
+            continue;
+        }
         float value[2];
         for (int i = 0; i < 2; i++) {
             u64 near = at + (i ? next[2] : 0), far = near + next[0];
@@ -115,13 +119,11 @@ extern "C" __global__ void render_oblique(float *out, const void *voxels, u32 ki
     store(out, pixel, found, through, outside);
 }
 
-// 0 to 255 for a window that begins at `low`, rounded; where no sample was inside, `outside`, 0.
-extern "C" __global__ void render_grey(u8 *out, const float *in, u64 count, float low, float scale,
-                                       float outside) {
+// 0 to 255 for a window that begins at `low`, rounded; 0 for what is not a number.
+extern "C" __global__ void render_grey(u8 *out, const float *in, u64 count, float low, float scale) {
     u64 at = thread_index();
     if (at >= count) return;
     float value = (in[at] - low) * scale + 0.5f;
     value = value > 0.0f ? value : 0.0f;
-    value = value < 255.0f ? value : 255.0f;
-    out[at] = in[at] == outside ? 0 : (u8)value;
+    out[at] = (u8)(value < 255.0f ? value : 255.0f);
 }

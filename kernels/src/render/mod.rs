@@ -4,12 +4,16 @@
 //! other, which lie where an [`IndexMap`] leads from (x, y, n). A slice is a slab of one sample. Values are
 //! interpolated trilinearly, as [`crate::resample`] does; samples outside of the volume do not count.
 
+mod cuda;
+
 use ndarray::{Array2, ArrayView3};
 use rayon::prelude::*;
 
 use crate::grid::{self, Line};
 use crate::simd::{Level, at_each_level};
-use crate::{Device, Error, IndexMap, Voxel, blank};
+use crate::{Device, Error, IndexMap, Voxel, any, blank};
+
+pub use cuda::{picture_on_device, project_on_device};
 
 /// What the samples behind each other become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +50,12 @@ pub fn project<T: Voxel>(
     slab: Slab,
     outside: f32,
 ) -> Result<Array2<f32>, Error> {
-    device.on_cpu(module_path!())?;
-    reference(Level::best(), source, shape, slab, outside, |value| value)
+    let Device::Cuda(gpu) = device else {
+        return reference(Level::best(), source, shape, slab, outside, |value| value);
+    };
+    let voxels = any::upload(gpu, source)?;
+    let pixels = cuda::projected(&voxels, any::kind::<T>(), source.dim().into(), shape, slab, outside)?;
+    in_rows(pixels.download()?, shape)
 }
 
 /// The same in grey: 0 at `low_hu` and below, 255 at `high_hu` and above, rounded; 0 where no sample is
@@ -68,10 +76,21 @@ pub fn picture<T: Voxel>(
     [low_hu, high_hu]: [f32; 2],
 ) -> Result<Array2<u8>, Error> {
     assert!(low_hu < high_hu, "the window from {low_hu} to {high_hu} is empty");
-    device.on_cpu(module_path!())?;
-    let scale = 255.0 / (high_hu - low_hu);
-    // A cast takes what is beyond the range to its ends.
-    reference(Level::best(), source, shape, slab, 0, |value| ((value - low_hu) * scale + 0.5) as u8)
+    let Device::Cuda(gpu) = device else {
+        let scale = 255.0 / (high_hu - low_hu);
+        // A cast takes what is beyond the range to its ends.
+        return reference(Level::best(), source, shape, slab, 0, |value| {
+            ((value - low_hu) * scale + 0.5) as u8
+        });
+    };
+    let voxels = any::upload(gpu, source)?;
+    let pixels = cuda::projected(&voxels, any::kind::<T>(), source.dim().into(), shape, slab, f32::NAN)?;
+    in_rows(cuda::grey(&pixels, [low_hu, high_hu])?.download()?, shape)
+}
+
+/// Pixels, row by row, as a picture of `shape`.
+fn in_rows<T>(pixels: Vec<T>, shape: [usize; 2]) -> Result<Array2<T>, Error> {
+    Ok(Array2::from_shape_vec(shape, pixels).expect("as many pixels as the shape says"))
 }
 
 /// What a picture means.
@@ -188,6 +207,8 @@ struct Samples {
     weight: Vec<f32>,
     /// Whether each sample is one source voxel after the one before.
     consecutive: bool,
+    /// The voxels that are sampled, and the one after them for the last weight.
+    used: std::ops::Range<usize>,
 }
 
 impl Samples {
@@ -195,7 +216,11 @@ impl Samples {
         let axis = line.linear(count, source[line.source_axis]);
         let weight = axis.weights.chunks_exact(2).map(|weights| weights[1]).collect();
         let consecutive = axis.first.windows(2).all(|pair| pair[1] == pair[0] + 1);
-        Self { inside: axis.inside, at: axis.first, weight, consecutive }
+        let used = match (axis.first.iter().min(), axis.first.iter().max()) {
+            (Some(&first), Some(&last)) => first..(last + 2).min(source[line.source_axis]),
+            _ => 0..0,
+        };
+        Self { inside: axis.inside, at: axis.first, weight, consecutive, used }
     }
 }
 
@@ -261,7 +286,7 @@ impl<T: Voxel> Aligned<'_, T> {
     /// one after the last.
     fn blend(&self, place: [(usize, f32); 3], along: &Samples, to: &mut Vec<f32>) {
         let [slices, rows, columns] = self.shape;
-        let used = used(along, columns);
+        let used = along.used.clone();
         let [(k, weight_k), (j, weight_j), _] = place;
         let row = |k: usize, j: usize| {
             let (k, j) = (k.min(slices - 1), j.min(rows - 1));
@@ -284,21 +309,20 @@ impl<T: Voxel> Aligned<'_, T> {
 
     /// What the samples along a row become.
     fn through_row(&self, blended: &[f32], along: &Samples) -> f32 {
-        let first = along.at.iter().copied().min().unwrap_or(0);
+        let first = along.used.start;
+        if along.consecutive && self.through != Through::Mean {
+            let (blended, weights) = (&blended[along.at[0] - first..], &along.weight[..]);
+            return match self.through {
+                Through::Least => extreme(self.level, blended, weights, |a, b| join(Through::Least, a, b)),
+                _ => extreme(self.level, blended, weights, |a, b| join(Through::Greatest, a, b)),
+            };
+        }
         let values = along
             .at
             .iter()
             .zip(&along.weight)
             .map(|(&at, &weight)| mix(blended[at - first], blended[at - first + 1], weight));
         values.reduce(|a, b| join(self.through, a, b)).expect("at least one sample is inside")
-    }
-}
-
-/// The columns that are sampled, and the one after them for the last weight.
-fn used(along: &Samples, columns: usize) -> std::ops::Range<usize> {
-    match (along.at.iter().min(), along.at.iter().max()) {
-        (Some(&first), Some(&last)) => first..(last + 2).min(columns),
-        _ => 0..0,
     }
 }
 
@@ -325,7 +349,7 @@ fn sampled<J: Fn(f32, f32) -> f32 + Copy>(
     across: &Samples,
     join: J,
 ) {
-    let first = across.at.iter().copied().min().unwrap_or(0);
+    let first = across.used.start;
     if across.consecutive {
         between(level, found, &blended[across.at[0] - first..], &across.weight, join);
     } else {
@@ -346,6 +370,21 @@ at_each_level! {
         for ((found, (&a, &b)), &weight) in found.iter_mut().zip(pairs).zip(weights) {
             *found = join(*found, mix(a, b, weight));
         }
+    }
+}
+
+at_each_level! {
+    /// All samples between neighbours joined, in an order that does not matter to `join`.
+    fn extreme[J: Fn(f32, f32) -> f32 + Copy](blended: &[f32], weights: &[f32], join: J) -> f32 {
+        let mut lanes = [mix(blended[0], blended[1], weights[0]); 16];
+        let after = &blended[1..];
+        let chunks = blended.chunks(16).zip(after.chunks(16)).zip(weights.chunks(16));
+        for ((a, b), weights) in chunks {
+            for (((lane, &a), &b), &weight) in lanes.iter_mut().zip(a).zip(b).zip(weights) {
+                *lane = join(*lane, mix(a, b, weight));
+            }
+        }
+        lanes.iter().fold(lanes[0], |found, &lane| join(found, lane))
     }
 }
 
