@@ -65,6 +65,31 @@ impl Line {
         (inside, places)
     }
 
+    /// The voxels that each output index covers, by how much of each; where voxels do not get larger, as
+    /// [`Self::linear`].
+    pub(crate) fn area(&self, shape: usize, n: usize) -> Axis {
+        let size = self.step.abs();
+        if size <= 1.0 || !size.is_finite() {
+            return self.linear(shape, n);
+        }
+        let inside = self.inside(shape, n);
+        // From the voxel in which it begins to that in which it ends.
+        let taps = (size.ceil() as usize + 1).min(n);
+        let end = n as f64 - 0.5;
+        let (mut first, mut weights) = (Vec::new(), Vec::new());
+        for at in inside.clone() {
+            let place = self.place(at);
+            let (low, high) = ((place - size / 2.0).max(-0.5), (place + size / 2.0).min(end));
+            let start = ((low + 0.5) as usize).min(n - taps);
+            first.push(start);
+            weights.extend((start..start + taps).map(|voxel| {
+                let covered = (high.min(voxel as f64 + 0.5) - low.max(voxel as f64 - 0.5)).max(0.0);
+                (covered / (high - low)) as f32
+            }));
+        }
+        Axis { inside, taps, first, weights }
+    }
+
     /// The voxel nearest to the place of each output index; halves go up.
     pub(crate) fn nearest(&self, shape: usize, n: usize) -> Axis {
         let inside = self.inside(shape, n);

@@ -38,6 +38,8 @@ pub mod tiles;
 mod grid;
 mod simd;
 
+use resample::cuda::Uploaded;
+
 pub use device::Device;
 
 /// The 3 x 4 matrix from (i, j, k, 1) of the output array to (i, j, k) of the source array: column,
@@ -101,7 +103,7 @@ pub trait Voxel: sealed::Sealed + Copy + Default + Send + Sync + 'static {
 }
 
 /// A kind of number that a tensor is made of: `f32` or `f16`. Sealed, as [`Voxel`] is.
-pub trait Real: Voxel + sealed::Real {
+pub trait Real: Voxel + sealed::Real + gpu::Element {
     /// The nearest number of this kind; of two as near, the even one.
     fn from_f32(value: f32) -> Self;
 }
@@ -121,23 +123,36 @@ impl Real for half::f16 {
 }
 
 mod sealed {
+    use crate::Error;
+    use crate::gpu::Gpu;
+    use crate::resample::cuda::{Kind, Uploaded};
     use crate::resample::rows;
     use crate::simd::Level;
 
-    pub trait Sealed {}
+    pub trait Sealed: Sized {
+        /// A copy on a device, of a kind that is resampled there.
+        fn upload(gpu: &Gpu, voxels: &[Self]) -> Result<Uploaded, Error>;
+    }
 
     pub trait Real: Sized {
+        /// What its kernels are called.
+        const KIND: Kind;
+
         /// Writes `values` on the scale of `[scale, offset, least, most]`, see [`rows`].
         fn store(level: Level, to: &mut [Self], values: &[f32], onto: [f32; 4], past_caches: bool);
     }
 
     impl Real for f32 {
+        const KIND: Kind = Kind::Single;
+
         fn store(level: Level, to: &mut [Self], values: &[f32], onto: [f32; 4], past_caches: bool) {
             rows::store_f32(level, to, values, onto, past_caches);
         }
     }
 
     impl Real for half::f16 {
+        const KIND: Kind = Kind::Half;
+
         fn store(level: Level, to: &mut [Self], values: &[f32], onto: [f32; 4], past_caches: bool) {
             rows::store_f16(level, to, values, onto, past_caches);
         }
@@ -145,8 +160,13 @@ mod sealed {
 }
 
 macro_rules! voxel {
-    ($($kind:ty: $to_f32:expr),*) => {$(
-        impl sealed::Sealed for $kind {}
+    ($($kind:ty: $to_f32:expr, $upload:expr;)*) => {$(
+        impl sealed::Sealed for $kind {
+            fn upload(gpu: &gpu::Gpu, voxels: &[Self]) -> Result<resample::cuda::Uploaded, Error> {
+                let upload: fn(&gpu::Gpu, &[Self]) -> _ = $upload;
+                upload(gpu, voxels)
+            }
+        }
         impl Voxel for $kind {
             #[inline]
             fn to_f32(self) -> f32 {
@@ -155,10 +175,16 @@ macro_rules! voxel {
         }
     )*};
 }
-voxel!(
-    bool: |v| f32::from(u8::from(v)), u8: f32::from, i16: f32::from, u16: f32::from, i32: |v| v as f32,
-    u32: |v| v as f32, f32: |v| v, half::f16: half::f16::to_f32
-);
+voxel! {
+    bool: |v| f32::from(u8::from(v)), |gpu, v| gpu.upload(resample::cuda::bits(v)).map(Uploaded::U8);
+    u8: f32::from, |gpu, v| gpu.upload(v).map(Uploaded::U8);
+    i16: f32::from, |gpu, v| gpu.upload(v).map(Uploaded::I16);
+    u16: f32::from, Uploaded::as_f32;
+    i32: |v| v as f32, Uploaded::as_f32;
+    u32: |v| v as f32, Uploaded::as_f32;
+    f32: |v| v, |gpu, v| gpu.upload(v).map(Uploaded::F32);
+    half::f16: half::f16::to_f32, Uploaded::as_f32;
+}
 
 /// A volume of zeros (`false` for a mask). Its pages are first touched by the threads that fill it.
 fn blank<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
@@ -171,9 +197,18 @@ fn blank<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
 fn sparse<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
     let voxels = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
     let voxels = voxels.ok_or(Error::OutOfMemory { voxels: usize::MAX })?;
-    // `vec!` aborts when there is no memory; ask politely first.
-    Vec::<T>::new().try_reserve_exact(voxels).map_err(|_| Error::OutOfMemory { voxels })?;
-    let volume = vec![T::default(); voxels];
+    // `vec!` aborts when there is no memory, and touches all of it for kinds that it does not know.
+    let layout = std::alloc::Layout::array::<T>(voxels).map_err(|_| Error::OutOfMemory { voxels })?;
+    let mut volume = Vec::new();
+    if layout.size() > 0 {
+        // SAFETY: the layout has a size.
+        let memory = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<T>();
+        if memory.is_null() {
+            return Err(Error::OutOfMemory { voxels });
+        }
+        // SAFETY: just allocated for as many; every `Voxel` is a number or a bool, and may be zeros.
+        volume = unsafe { Vec::from_raw_parts(memory, voxels, voxels) };
+    }
     Ok(ndarray::Array3::from_shape_vec(shape, volume).expect("as many voxels as the shape says"))
 }
 

@@ -57,8 +57,10 @@ macro_rules! sources {
 }
 sources![
     "cast" in "",
+    "labels" in "resample/",
     "median" in "",
     "peaks" in "",
+    "resample" in "resample/",
     "shrink" in "",
     "spline" in "spline/",
     "statistics" in "statistics/",

@@ -271,7 +271,7 @@ fn blend_slice<T: Voxel, F: Finish>(
 ) {
     let (level, part) = (job.level, job.part);
     let used = row.used.len();
-    blended.resize(used + Picks::PADDING, 0.0);
+    blended.resize(used + row.picks.padding(), 0.0);
     for (j, to) in strip.clone().zip(plane.chunks_exact_mut(row.width)) {
         let Some((first, weights)) = job.axes[1].of(j) else { continue };
         let from = |tap: usize| part.row(slice, (first + tap).min(part.of[1] - 1), &row.used);

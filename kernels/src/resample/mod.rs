@@ -8,22 +8,28 @@
 //! slab. A map under which the output's axes follow the source's (any order, any direction) is several
 //! times as fast as an oblique one.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::ops::Range;
 
 use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 
+use crate::gpu::{Element, Volume};
 use crate::grid::{self, Axis, Line};
 use crate::simd::Level;
-use crate::{Device, Error, IndexMap, Real, Voxel, blank};
+use crate::{Device, Error, IndexMap, Real, Voxel, blank, cast, spline};
 
 mod aligned;
+pub(crate) mod cuda;
 mod nearest;
 mod oblique;
 pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 
+use cuda::Kind;
+pub use cuda::Stored;
+pub(crate) use cuda::{Extent, Uploaded};
 use rows::{Above, Finish, Scale};
 
 /// How a value between voxels comes of the voxels around it.
@@ -35,8 +41,8 @@ pub enum Interpolation {
     Linear,
     /// A cubic B-spline through the voxels: smoother, and it may overshoot.
     Cubic,
-    /// The mean over the output's voxel when shrinking, so that every source voxel counts; along axes
-    /// that do not shrink, as [`Linear`](Self::Linear).
+    /// The mean over the output's voxel along axes on which voxels get larger, so that every source voxel
+    /// counts; along other axes, and under maps that do not run along the axes, as [`Linear`](Self::Linear).
     Area,
 }
 
@@ -152,6 +158,23 @@ impl<'a, T: Voxel> Part<'a, T> {
         Self { voxels, shape, at, of }
     }
 
+    /// The voxels of a box of the source, of which it has all.
+    fn within(&self, boxed: [Range<usize>; 3]) -> Part<'_, T> {
+        let [k, j, i] = &boxed;
+        let shape = boxed.each_ref().map(|range| range.len());
+        let at = boxed.each_ref().map(|range| range.start);
+        let voxels = if shape.contains(&0) {
+            Cow::Owned(Vec::new())
+        } else if shape[1..] == self.shape[1..] {
+            let start = self.index([k.start, j.start, i.start]);
+            Cow::Borrowed(&self.voxels[start..start + shape.iter().product::<usize>()])
+        } else {
+            let rows = k.clone().flat_map(|k| j.clone().map(move |j| (k, j)));
+            Cow::Owned(rows.flat_map(|(k, j)| self.row(k, j, i)).copied().collect())
+        };
+        Part { voxels, shape, at, of: self.of }
+    }
+
     /// Where voxel `[k, j, i]` of the source is among those of the part.
     #[inline]
     fn index(&self, voxel: [usize; 3]) -> usize {
@@ -213,16 +236,17 @@ impl Sampling {
         device: &Device,
         source: ArrayView3<'_, T>,
     ) -> Result<Array3<O>, Error> {
-        device.on_cpu(module_path!())?;
+        if self.interpolation == Interpolation::Cubic {
+            return spline::resample(device, source, self.shape, &self.map, self.values);
+        }
         let mut out = blank(self.shape)?;
         let voxels = out.as_slice_mut().expect("made in standard layout");
-        let to = Target { shape: self.shape, slices: 0..self.shape[0], voxels, past_caches: false };
-        self.onto(to, &source.into(), self.values.finish());
+        self.make(device, O::KIND, &source.into(), 0..self.shape[0], voxels, false, self.values.finish())?;
         Ok(out)
     }
 
     /// `slices` of the output onto `to`, from the whole source or from [`Self::source_of`] them: the same
-    /// bits as in the whole output.
+    /// bits as in the whole output (of a cubic spline, the same but for rounding).
     ///
     /// Memory that was used before is faster than the fresh memory of [`Self::volume`], which the
     /// operating system has to clear.
@@ -242,17 +266,45 @@ impl Sampling {
         slices: Range<usize>,
         mut to: ArrayViewMut3<'_, O>,
     ) -> Result<(), Error> {
-        device.on_cpu(module_path!())?;
         let [_, rows, columns] = self.shape;
         assert!(slices.end <= self.shape[0], "slices {slices:?} of {}", self.shape[0]);
         assert_eq!(to.dim(), (slices.len(), rows, columns), "the shape of slices {slices:?}");
         let needed = self.source_of(source.of, slices.clone());
-        let has = |d: usize| source.at[d] <= needed[d].start && needed[d].end <= source.at[d] + source.shape[d];
-        assert!(needed.iter().all(Range::is_empty) || (0..3).all(has), "the source has not all of {needed:?}");
+        let has =
+            |d: usize| source.at[d] <= needed[d].start && needed[d].end <= source.at[d] + source.shape[d];
+        assert!(
+            needed.iter().all(Range::is_empty) || (0..3).all(has),
+            "the source has not all of {needed:?}"
+        );
+        if self.interpolation == Interpolation::Cubic {
+            let Part { voxels, shape, at, of } = source;
+            let extent = Extent { shape: *shape, at: *at, of: *of };
+            let (shape, map) = self.of_slices(&slices);
+            let made = spline::resample_part(device, voxels, extent, shape, &map, self.values)?;
+            to.assign(&made);
+            return Ok(());
+        }
         let voxels = to.as_slice_mut().expect("the caller's array in standard layout");
-        let to = Target { shape: self.shape, slices, voxels, past_caches: true };
-        self.onto(to, source, self.values.finish());
-        Ok(())
+        self.make(device, O::KIND, source, slices, voxels, true, self.values.finish())
+    }
+
+    /// The whole output from a source that is on a device, where it stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if the device has no room, and [`Error::Driver`] or [`Error::Kernel`] if it failed.
+    pub fn on_device<T: Stored, O: Real>(&self, source: &Volume<T>) -> Result<Volume<O>, Error> {
+        if self.interpolation == Interpolation::Cubic {
+            let made = spline::resample_on_device(source, self.shape, &self.map, self.values)?;
+            let made: Box<dyn Any> = match O::KIND {
+                Kind::Half => Box::new(Volume::new(cast::to_half(&made.memory)?, self.shape)),
+                _ => Box::new(made),
+            };
+            return Ok(*made.downcast().expect("the kind says which it is"));
+        }
+        let extent = Extent { shape: source.shape(), at: [0; 3], of: source.shape() };
+        let made = cuda::resample(self, O::KIND, &source.memory, extent, 0..self.shape[0])?;
+        Ok(Volume::new(made, self.shape))
     }
 
     /// The box of voxels (`[k, j, i]`) of a source of shape `source` that `slices` of the output need;
@@ -261,6 +313,10 @@ impl Sampling {
         let nothing = [0..0, 0..0, 0..0];
         if slices.is_empty() {
             return nothing;
+        }
+        if self.interpolation == Interpolation::Cubic {
+            let (shape, map) = self.of_slices(&slices);
+            return spline::source_of(&map, shape, source);
         }
         let boxed: [Range<usize>; 3] = match grid::along_axes(&self.map, self.shape) {
             Some(lines) => by_source_axis(lines, |axis, line| {
@@ -273,19 +329,62 @@ impl Sampling {
         if boxed.iter().any(Range::is_empty) { nothing } else { boxed }
     }
 
+    /// Shape and map of an output that is only these slices.
+    fn of_slices(&self, slices: &Range<usize>) -> ([usize; 3], IndexMap) {
+        let map = self.map.map(|[i, j, k, start]| [i, j, k, start + k * slices.start as f64]);
+        ([slices.len(), self.shape[1], self.shape[2]], map)
+    }
+
     /// What to blend along one axis of the source.
     fn axis(&self, line: Line, shape: usize, n: usize) -> Axis {
         match self.interpolation {
             Interpolation::Nearest => line.nearest(shape, n),
+            Interpolation::Area => line.area(shape, n),
             _ => line.linear(shape, n),
         }
     }
 
-    fn onto<T: Voxel, F: Finish>(&self, to: Target<'_, F::Out>, source: &Part<'_, T>, finish: F) {
-        self.onto_at(Level::best(), to, source, finish);
+    fn is_nearest(&self) -> bool {
+        self.interpolation == Interpolation::Nearest
     }
 
-    fn onto_at<T: Voxel, F: Finish>(&self, level: Level, to: Target<'_, F::Out>, source: &Part<'_, T>, finish: F) {
+    /// `slices` of the output onto `to`, on either device.
+    #[expect(clippy::too_many_arguments, reason = "what and where to, each once")]
+    fn make<T: Voxel, F: Finish>(
+        &self,
+        device: &Device,
+        kind: Kind,
+        source: &Part<'_, T>,
+        slices: Range<usize>,
+        voxels: &mut [F::Out],
+        past_caches: bool,
+        finish: F,
+    ) -> Result<(), Error> {
+        match device {
+            Device::Cpu => {
+                let to = Target { shape: self.shape, slices, voxels, past_caches };
+                self.onto_at(Level::best(), to, source, finish);
+                Ok(())
+            }
+            Device::Cuda(gpu) => match kind {
+                Kind::Single => {
+                    cuda::stream(gpu, self, kind, source, slices, cuda::bits_mut::<_, f32>(voxels))
+                }
+                Kind::Half => {
+                    cuda::stream(gpu, self, kind, source, slices, cuda::bits_mut::<_, half::f16>(voxels))
+                }
+                Kind::Mask => cuda::stream(gpu, self, kind, source, slices, cuda::bits_mut::<_, u8>(voxels)),
+            },
+        }
+    }
+
+    fn onto_at<T: Voxel, F: Finish>(
+        &self,
+        level: Level,
+        to: Target<'_, F::Out>,
+        source: &Part<'_, T>,
+        finish: F,
+    ) {
         match grid::along_axes(&self.map, self.shape) {
             Some(lines) => {
                 let order = lines.map(|line| line.source_axis);
@@ -339,13 +438,10 @@ pub fn resample_mask<T: Voxel>(
     map: &IndexMap,
     threshold: f32,
 ) -> Result<Array3<bool>, Error> {
-    device.on_cpu(module_path!())?;
-    let values = Values::unchanged(0.0);
-    let sampling = Sampling { shape, map: *map, interpolation: Interpolation::Linear, values };
     let mut out = blank(shape)?;
     let voxels = out.as_slice_mut().expect("made in standard layout");
-    let to = Target { shape, slices: 0..shape[0], voxels, past_caches: false };
-    sampling.onto(to, &source.into(), Above(threshold));
+    let sampling = above(shape, map, threshold);
+    sampling.make(device, Kind::Mask, &source.into(), 0..shape[0], voxels, false, Above(threshold))?;
     Ok(out)
 }
 
@@ -364,11 +460,54 @@ pub fn resample_nearest<T: Voxel>(
     map: &IndexMap,
     outside: T,
 ) -> Result<Array3<T>, Error> {
-    device.on_cpu(module_path!())?;
     let mut out = blank(shape)?;
     let source = Part::from(source);
-    nearest::resample(out.view_mut(), &source, map, outside);
+    let to = out.as_slice_mut().expect("made in standard layout");
+    match (device, size_of::<T>()) {
+        (Device::Cpu, _) => nearest::resample(out.view_mut(), &source, map, outside),
+        (Device::Cuda(gpu), 1) => cuda::nearest_through::<T, u8>(gpu, &source, shape, map, outside, to)?,
+        (Device::Cuda(gpu), 2) => cuda::nearest_through::<T, u16>(gpu, &source, shape, map, outside, to)?,
+        (Device::Cuda(gpu), _) => cuda::nearest_through::<T, u32>(gpu, &source, shape, map, outside, to)?,
+    }
     Ok(out)
+}
+
+/// [`resample_mask`] of a volume that is on a device, where it stays: 0 and 1.
+///
+/// # Errors
+///
+/// [`Error::OutOfMemory`] if the device has no room, and [`Error::Driver`] or [`Error::Kernel`] if it failed.
+pub fn resample_mask_on_device<T: Stored>(
+    source: &Volume<T>,
+    shape: [usize; 3],
+    map: &IndexMap,
+    threshold: f32,
+) -> Result<Volume<u8>, Error> {
+    let extent = Extent { shape: source.shape(), at: [0; 3], of: source.shape() };
+    let sampling = above(shape, map, threshold);
+    let made = cuda::resample(&sampling, Kind::Mask, &source.memory, extent, 0..shape[0])?;
+    Ok(Volume::new(made, shape))
+}
+
+/// [`resample_nearest`] of a volume that is on a device, where it stays.
+///
+/// # Errors
+///
+/// As [`resample_mask_on_device`].
+pub fn resample_nearest_on_device<T: Element + Voxel>(
+    source: &Volume<T>,
+    shape: [usize; 3],
+    map: &IndexMap,
+    outside: T,
+) -> Result<Volume<T>, Error> {
+    let made = cuda::nearest(&source.memory, source.shape(), shape, map, outside)?;
+    Ok(Volume::new(made, shape))
+}
+
+/// A mask's sampling, whose kernel has the threshold where others have the least value.
+fn above(shape: [usize; 3], map: &IndexMap, threshold: f32) -> Sampling {
+    let values = Values { least: threshold, ..Values::unchanged(0.0) };
+    Sampling { shape, map: *map, interpolation: Interpolation::Linear, values }
 }
 
 /// `of` each line and its output axis, in the order of the source's axes.
@@ -379,4 +518,3 @@ fn by_source_axis<R>(lines: [Line; 3], of: impl Fn(usize, Line) -> R) -> [R; 3] 
         of(axis, lines[axis])
     })
 }
-

@@ -87,8 +87,10 @@ const LANES: usize = 16;
 const WINDOW: usize = 32;
 
 impl Picks {
-    /// How many voxels must follow the last one used, so that whole windows can be read.
-    pub(super) const PADDING: usize = WINDOW;
+    /// How many numbers must follow the voxels used, so that whole windows can be read.
+    pub(super) fn padding(&self) -> usize {
+        self.taps.max(WINDOW)
+    }
 
     /// The picks of the output indices `at`, all inside, from a row that begins with voxel `start`.
     pub(super) fn new(axis: &Axis, at: std::ops::Range<usize>, start: usize) -> Self {
@@ -115,7 +117,7 @@ impl Picks {
         self.whole.then(|| self.first.first().map_or(0, |&first| first as usize))
     }
 
-    /// The voxels picked from `row`, which is followed by [`Self::PADDING`] numbers.
+    /// The voxels picked from `row`, which is followed by [`Self::padding`] numbers.
     pub(super) fn pick(&self, level: Level, to: &mut [f32], row: &[f32]) {
         assert_eq!(to.len(), self.first.len());
         match (self.taps, level.instructions()) {

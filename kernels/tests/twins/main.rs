@@ -12,3 +12,4 @@ mod peaks;
 mod shrink;
 mod spline;
 mod statistics;
+mod resample;
