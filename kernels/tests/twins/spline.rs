@@ -92,7 +92,7 @@ fn a_spline_stays_on_the_device_and_may_be_had_in_half_precision() {
     let sampling = Sampling { shape, map, interpolation: Interpolation::Cubic, values };
     let stays: Array3<f16> = sampling.on_device(&on_device).unwrap().download().unwrap();
     assert_eq!(stays, half);
-    let mut slab = Array3::zeros((4, 12, 45));
+    let mut slab: Array3<f32> = Array3::zeros((4, 12, 45));
     let [k, j, i] = sampling.source_of([9, 12, 40], 3..7);
     let at = [k.start, j.start, i.start];
     let part = Part::new(source.slice(s![k, j, i]), at, [9, 12, 40]);
