@@ -134,7 +134,13 @@ pub fn analyze(reading: &Reading, task: &Task<'_>, tools: &mut Tools<'_>) -> Res
             examined: &examined,
         };
         let notes;
-        (compared, notes) = track::compare(&tools.device, &current, prior, &mut findings)?;
+        (compared, notes) = match track::compare(&tools.device, &current, prior, &mut findings) {
+            Err(kernels::Error::OutOfMemory { .. }) if !matches!(tools.device, Device::Cpu) => {
+                warnings.push(on_cpu_instead("comparing"));
+                track::compare(&Device::Cpu, &current, prior, &mut findings)?
+            }
+            done => done?,
+        };
         warnings.extend(notes);
     }
     let mut facts = Facts {
@@ -214,15 +220,16 @@ impl Run<'_, '_> {
         else {
             return Err(Error::Card { model: card.name.clone(), problem: "lungs need a heat map" });
         };
-        let device = self.tools.device.clone();
         self.step(&format!("{}: preparing", card.name), 0, 1);
         let volume = self.volume;
         let whole = Bounds::of(&volume.geometry, volume.shape());
-        let Prepared { tensor, grid } = prepare(&device, volume, card, whole)?;
+        let Prepared { tensor, grid } =
+            self.on_device("preparing", |device| prepare(device, volume, card, whole))?;
         let window = &card.input.window;
         let air = window.low
             + (LUNG_AIR_HU - window.low_hu) / (window.high_hu - window.low_hu) * (window.high - window.low);
-        let found = Lungs::find(&device, tensor.view(), air, grid)?;
+        let found =
+            self.on_device("finding the lungs", |device| Lungs::find(device, tensor.view(), air, grid))?;
         self.examined.push(Examined {
             organ: Organ::Lung,
             kind,
@@ -249,18 +256,17 @@ impl Run<'_, '_> {
             let at = [k, j, i].map(|cell| (cell as f64 * stride + offset) as usize);
             inside.get(at).copied().unwrap_or(false)
         });
-        let peaks = kernels::peaks::peaks(
-            &device,
-            heat.view(),
-            peak_cells / 2,
-            *threshold,
-            Some(cells_in_lung.view()),
-        )?;
+        let peaks = self.on_device("finding peaks", |device| {
+            let cells = Some(cells_in_lung.view());
+            kernels::peaks::peaks(device, heat.view(), peak_cells / 2, *threshold, cells)
+        })?;
         for peak in peaks {
             let [k, j, i] = peak.at.map(|cell| cell as f64 * stride + offset);
             let centre = grid.geometry.to_lps([i, j, k].into());
             let diameter_mm = 10.0 * f64::from(log_diameter[peak.at]).exp();
-            let mask = lung::outline_nodule(&device, volume, probability.view(), &grid, centre, diameter_mm)?;
+            let mask = self.on_device("outlining", |device| {
+                lung::outline_nodule(device, volume, probability.view(), &grid, centre, diameter_mm)
+            })?;
             let Some(mask) = mask else { continue };
             let site = Site { organ: Organ::Lung, side: lungs.side(centre) };
             self.add(Lesion { kind, site, mask, confidence: f64::from(peak.score), model: card });
@@ -275,7 +281,6 @@ impl Run<'_, '_> {
         else {
             return Err(Error::Card { model: card.name.clone(), problem: "the liver needs a segmentation" });
         };
-        let device = self.tools.device.clone();
         let volume = self.volume;
         let organ = self.whole_liver()?;
         self.examined.push(Examined {
@@ -293,10 +298,13 @@ impl Run<'_, '_> {
         let whole = Bounds::of(&volume.geometry, volume.shape());
         let bounds =
             Bounds::of_box(&organ.grid.geometry, organ.corner, organ.shape).grown(margin).within(whole);
-        let Prepared { tensor, grid } = prepare(&device, volume, card, bounds)?;
+        let Prepared { tensor, grid } =
+            self.on_device("preparing", |device| prepare(device, volume, card, bounds))?;
         let map = grid.geometry.index_map(&organ.grid.geometry);
-        let inside = kernels::resample::resample_mask(&device, organ.mask.view(), grid.shape, &map, 0.5)?;
-        let inside = morphology::dilate(&device, inside.view(), Neighbours::Eighteen, region.dilate_voxels)?;
+        let inside = self.on_device("growing the liver", |device| {
+            let inside = kernels::resample::resample_mask(device, organ.mask.view(), grid.shape, &map, 0.5)?;
+            morphology::dilate(device, inside.view(), Neighbours::Eighteen, region.dilate_voxels)
+        })?;
         let Some((corner, shape)) = bounding_box(inside.view()) else { return Ok(()) };
         let cut = s![
             corner[0]..corner[0] + shape[0],
@@ -320,15 +328,10 @@ impl Run<'_, '_> {
                 *p = 0.0;
             }
         });
-        let found = liver::lesions(
-            &device,
-            probability.view(),
-            &grid,
-            *threshold,
-            *minimum_ml,
-            &volume.geometry,
-            volume.shape(),
-        )?;
+        let found = self.on_device("outlining", |device| {
+            let (source, full) = (&volume.geometry, volume.shape());
+            liver::lesions(device, probability.view(), &grid, *threshold, *minimum_ml, source, full)
+        })?;
         for lesion in found {
             let site = Site { organ: Organ::Liver, side: None };
             self.add(Lesion { kind, site, mask: lesion.mask, confidence: lesion.confidence, model: card });
@@ -339,14 +342,17 @@ impl Run<'_, '_> {
     /// The liver by the network of that name; `None` where there is too little of it.
     fn whole_liver(&mut self) -> Result<Option<WholeLiver>, Error> {
         let card = Card::named("liver")?;
-        let device = self.tools.device.clone();
         self.step("liver: preparing", 0, 1);
-        let body = liver::body(&device, self.volume)?;
-        let Prepared { tensor, grid } = prepare(&device, self.volume, card, body)?;
+        let volume = self.volume;
+        let Prepared { tensor, grid } = self.on_device("preparing", |device| {
+            let body = liver::body(device, volume)?;
+            prepare(device, volume, card, body)
+        })?;
         let probability = self.segment(card, tensor.view(), None)?;
-        let Some(mask) = liver::largest_part(&device, probability.view(), card.head.threshold())? else {
-            return Ok(None);
-        };
+        let mask = self.on_device("finding the liver", |device| {
+            liver::largest_part(device, probability.view(), card.head.threshold())
+        })?;
+        let Some(mask) = mask else { return Ok(None) };
         let voxels = mask.iter().filter(|&&set| set).count();
         let volume_ml = voxels as f64 * grid.geometry.voxel_mm3() / 1000.0;
         let Some((corner, shape)) = bounding_box(mask.view()) else { return Ok(None) };
@@ -391,6 +397,7 @@ impl Run<'_, '_> {
             progress(Step { what: &what, done: heard.done as usize, total: heard.total as usize });
         };
         let outputs = network.run(tensor, wanted, &heard)?;
+        self.warnings.extend_from_slice(outputs.notes());
         (self.tools.done)(network);
         Ok(outputs)
     }
@@ -409,9 +416,30 @@ impl Run<'_, '_> {
         }
     }
 
+    /// Does `work` where kernels run; on the CPU if a GPU has no room for it, and then the report says so.
+    fn on_device<T>(
+        &mut self,
+        what: &str,
+        work: impl Fn(&Device) -> Result<T, kernels::Error>,
+    ) -> Result<T, Error> {
+        match (work(&self.tools.device), &self.tools.device) {
+            (Err(kernels::Error::OutOfMemory { .. }), Device::Cuda(_)) => {
+                let done = work(&Device::Cpu)?;
+                self.warnings.push(on_cpu_instead(what));
+                Ok(done)
+            }
+            (done, _) => Ok(done?),
+        }
+    }
+
     fn step(&self, what: &str, done: usize, total: usize) {
         (self.tools.progress)(Step { what, done, total });
     }
+}
+
+/// Said in the report of what was to be done on a GPU that had no room for it.
+fn on_cpu_instead(what: &str) -> String {
+    format!("the GPU ran out of memory ({what}); it was done on the CPU")
 }
 
 /// The whole liver on its network's grid.

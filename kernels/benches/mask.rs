@@ -9,6 +9,7 @@ use kernels::bits::Bits;
 use kernels::blend::{Blend, starts};
 use kernels::decide::strongest;
 use kernels::mask::Cells;
+use kernels::render::{Slab, Through, picture};
 use kernels::tiles::gather;
 use kernels::{Device, Error, Neighbours};
 use ndarray::Array3;
@@ -81,6 +82,21 @@ fn masks(bench: &Bench, ct: &Array3<i16>) -> Result<(), Error> {
     bench.time("close by a ball of 7 voxels, 512x512x300 bits", || {
         lung.clone().closed_by_ball(&CPU, [1.0; 3], 7.0)
     })?;
+    let whole = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
+    let turned = [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 0.0]];
+    let side = [[0.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]];
+    let oblique = [[0.9, 0.1, 0.3, 9.0], [-0.1, 0.9, 0.2, 60.0], [0.05, -0.2, 0.9, 70.0]];
+    for (name, map, samples) in [
+        ("greatest of 300 slices, 512x512", whole, 300),
+        ("greatest of 512 rows, 300x512", turned, 512),
+        ("greatest of 512 columns, 300x512", side, 512),
+        ("greatest of 20 oblique samples, 512x512", oblique, 20),
+        ("a slice, 512x512", whole, 1),
+    ] {
+        let shape = [if map == whole || map == oblique { 512 } else { 300 }, 512];
+        let slab = Slab { map, samples, through: Through::Greatest };
+        bench.time(name, || picture(&CPU, ct.view(), shape, slab, [-1000.0, 400.0]))?;
+    }
     Ok(())
 }
 

@@ -62,12 +62,16 @@ fn main() -> Result<(), Error> {
     let hu = Array3::from_shape_simple_fn(SHAPE, || (1400.0 * hu() - 1000.0) as i16);
     for (name, mask) in [("sparse", &sparse), ("busy", &busy)] {
         let parts = components(&Device::Cpu, mask.view(), Neighbours::TwentySix)?;
-        let all = |parts: &Components| measure(&Device::Cpu, parts, hu.view(), [0.7, 0.7, 1.25], |_| true);
+        let all = |parts: &Components| measure(parts, hu.view(), [0.7, 0.7, 1.25], |_| true);
         let name = format!("{name}, {} parts", parts.list().len());
-        bench(&format!("measure {name}"), &mut || all(&parts).map(|v| drop(black_box(v))))?;
+        bench(&format!("measure {name}"), &mut || {
+            drop(black_box(all(&parts)));
+            Ok(())
+        })?;
         bench(&format!("label and measure {name}"), &mut || {
             let parts = components(&Device::Cpu, mask.view(), Neighbours::TwentySix)?;
-            all(&parts).map(|v| drop(black_box(v)))
+            drop(black_box(all(&parts)));
+            Ok(())
         })?;
     }
 

@@ -28,7 +28,7 @@ def rival(case, name, needs="torch"):
 
 def differ(theirs, ours):
     theirs = theirs.get() if hasattr(theirs, "get") else theirs.cpu().numpy()
-    off = np.abs(theirs.astype(np.float32) - ours.astype(np.float32))
+    off = np.abs(theirs.astype(np.float32) - ours.reshape(theirs.shape).astype(np.float32))
     return f"mean {off.mean(dtype=np.float64):.2g}, greatest {off.max():.2g}"
 
 

@@ -69,13 +69,12 @@ def differ(unit, border=0):
 # Onto 1 mm
 
 
-def cv2_twice(cv2, volume, shape, kind):
-    """In the plane of each slice, then across the slices."""
+def cv2_twice(cv2, volume, shape, kind, kept=None):
+    """In the plane of each slice, then across the slices; into the two arrays of `kept` if there are any."""
     slices, rows, columns = shape
-    flat = np.empty((volume.shape[0], rows, columns), kind)
+    flat, out = kept or (np.empty((len(volume), rows, columns), kind), np.empty(shape, kind))
     for k, image in enumerate(volume):
         flat[k] = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
-    out = np.empty(shape, kind)
     for j in range(rows):
         out[:, j] = cv2.resize(flat[:, j], (columns, slices), interpolation=cv2.INTER_LINEAR)
     return out
@@ -91,6 +90,13 @@ def _(folder):
 def _(folder):
     cv2, ct = cv2_on_two_threads(), load(folder, "ct")
     return lambda: cv2_twice(cv2, ct.astype(np.float32), MILLIMETRE, np.float32), differ("HU")
+
+
+@rival("trilinear-kept", "cv2, two passes, int16")
+def _(folder):
+    cv2, ct = cv2_on_two_threads(), load(folder, "ct")
+    kept = np.ones((len(ct), *MILLIMETRE[1:]), np.int16), np.ones(MILLIMETRE, np.int16)
+    return lambda: cv2_twice(cv2, ct, MILLIMETRE, np.int16, kept), differ("HU")
 
 
 @rival("trilinear", "torch interpolate")
@@ -176,6 +182,25 @@ def windowed(out):
 def _(folder):
     ct = load(folder, "ct")
     return lambda: windowed(ct.astype(np.float32)), differ("")
+
+
+@rival("window-kept", "numpy")
+def _(folder):
+    ct = load(folder, "ct")
+    kept = np.ones(ct.shape, np.float32)
+    def run():
+        np.subtract(ct, LOW, out=kept, dtype=np.float32)
+        np.multiply(kept, np.float32(1) / (HIGH - LOW), out=kept)
+        return np.clip(kept, 0, 1, out=kept)
+    return run, differ("")
+
+
+@rival("window-kept", "torch")
+def _(folder):
+    torch = torch_on_two_threads()
+    ct = torch.from_numpy(load(folder, "ct"))
+    kept = torch.ones(ct.shape)
+    return lambda: torch.sub(ct, float(LOW), out=kept).mul_(1 / (HIGH - LOW)).clamp_(0, 1), differ("")
 
 
 @rival("window", "torch")
@@ -359,7 +384,24 @@ def _(folder):
     return lambda: non_max_suppression(boxes[:, :6], boxes[:, 6], 0.22), same_boxes
 
 
-@rival("blend", "MONAI sliding window")
+@rival("blend", "torch, as MONAI does it")
+def _(folder):
+    torch = torch_on_two_threads()
+    scene = torch.from_numpy(load(folder, "scene"))
+    places = [tuple(slice(at, at + 96) for at in (k, j, i)) for k in (0, 48, 96) for j in (0, 48, 96) for i in (0, 48, 96)]
+    tiles = [scene[place].clone() for place in places]
+    along = torch.exp(-0.5 * ((torch.arange(96) - 47.5) / 12) ** 2)
+    weight = (along[:, None, None] * along[:, None] * along).clamp_min(1e-3)
+    def run():
+        total, weights = torch.zeros_like(scene), torch.zeros_like(scene)
+        for place, values in zip(places, tiles):
+            total[place] += values * weight
+            weights[place] += weight
+        return total / weights
+    return run, differ("HU")
+
+
+@rival("slide", "MONAI sliding window")
 def _(folder):
     torch = torch_on_two_threads()
     from monai.inferers import SlidingWindowInferer

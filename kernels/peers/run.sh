@@ -4,7 +4,7 @@
 #
 #   kernels/peers/run.sh [--gpu] [CASE...]
 #
-# Without CASE all of kernels/benches/rivals; with --gpu those of kernels/benches/gpu beside torch, CuPy and MONAI on
+# Without CASE all of kernels/benches/rivals.rs; with --gpu those of kernels/benches/gpu.rs beside torch, CuPy and MONAI on
 # an NVIDIA GPU. ROUNDS (default 7) is how often each side runs. RIVALS is the folder
 # of the Python environment (default ~/.cache/foci-rivals; 6 GB, since torch brings CUDA's libraries), WORK that of
 # the voxels and results (default target/rivals; 2 GB).

@@ -22,8 +22,8 @@ pub mod device;
 pub mod diameter;
 pub mod fusion;
 pub mod gpu;
-pub mod measure;
 pub mod mask;
+pub mod measure;
 pub mod median;
 pub mod morphology;
 pub mod nms;
@@ -35,6 +35,7 @@ pub mod spline;
 pub mod statistics;
 pub mod tiles;
 
+mod any;
 mod grid;
 mod simd;
 

@@ -69,9 +69,10 @@ impl<T: Voxel + PartialOrd> Cells<T> {
                     let row = |k: usize, j: usize| &voxels[(k * rows + j) * columns..][..columns];
                     low.copy_from_slice(row(k, j));
                     high.copy_from_slice(row(k, j));
+                    let end = (j + cell[1]).min(rows);
                     for k in k..(k + cell[0]).min(slices) {
-                        for j in j..(j + cell[1]).min(rows) {
-                            stretch(level, low, high, row(k, j));
+                        for j in (j..end).step_by(2) {
+                            stretch(level, low, high, [row(k, j), row(k, (j + 1).min(end - 1))]);
                         }
                     }
                     extremes(level, low, high, least, greatest, cell[2]);
@@ -211,11 +212,12 @@ impl Candidates {
 }
 
 at_each_level! {
-    /// Lowers `low` and raises `high` to take in the values of `row`.
-    fn stretch[T: Copy + PartialOrd](low: &mut [T], high: &mut [T], row: &[T]) {
-        for ((low, high), &value) in low.iter_mut().zip(high).zip(row) {
-            *low = if value < *low { value } else { *low };
-            *high = if value > *high { value } else { *high };
+    /// Lowers `low` and raises `high` to take in the values of two rows.
+    fn stretch[T: Copy + PartialOrd](low: &mut [T], high: &mut [T], rows: [&[T]; 2]) {
+        let rows = rows[0].iter().zip(rows[1]);
+        for ((low, high), (&a, &b)) in low.iter_mut().zip(high).zip(rows) {
+            *low = least(*low, least(a, b));
+            *high = greatest(*high, greatest(a, b));
         }
     }
 }
@@ -225,17 +227,53 @@ at_each_level! {
     fn extremes[T: Copy + PartialOrd](
         low: &[T],
         high: &[T],
-        least: &mut [T],
-        greatest: &mut [T],
+        least_of: &mut [T],
+        greatest_of: &mut [T],
         cell: usize,
     ) {
-        for (least, values) in least.iter_mut().zip(low.chunks(cell)) {
-            *least = values.iter().fold(values[0], |a, &b| if b < a { b } else { a });
-        }
-        for (greatest, values) in greatest.iter_mut().zip(high.chunks(cell)) {
-            *greatest = values.iter().fold(values[0], |a, &b| if b > a { b } else { a });
+        fold_cells(low, least_of, cell, |a, b| least(a, b));
+        fold_cells(high, greatest_of, cell, |a, b| greatest(a, b));
+    }
+}
+
+/// Vectorised where the number of voxels is known when it is compiled.
+#[inline(always)]
+fn fold_cells<T: Copy>(from: &[T], to: &mut [T], cell: usize, fold: impl Fn(T, T) -> T + Copy) {
+    let whole = from.len() / cell;
+    match cell {
+        2 => fold_whole::<2, T>(from, to, fold),
+        4 => fold_whole::<4, T>(from, to, fold),
+        8 => fold_whole::<8, T>(from, to, fold),
+        _ => {
+            for (to, values) in to.iter_mut().zip(from.chunks_exact(cell)) {
+                *to = values.iter().fold(values[0], |a, &b| fold(a, b));
+            }
         }
     }
+    if let Some((to, values)) = to.get_mut(whole).zip(from.get(whole * cell..)) {
+        *to = values.iter().fold(values[0], |a, &b| fold(a, b));
+    }
+}
+
+#[inline(always)]
+fn fold_whole<const N: usize, T: Copy>(from: &[T], to: &mut [T], fold: impl Fn(T, T) -> T) {
+    for (to, values) in to.iter_mut().zip(from.as_chunks::<N>().0) {
+        let mut found = values[0];
+        for &value in &values[1..] {
+            found = fold(found, value);
+        }
+        *to = found;
+    }
+}
+
+#[inline(always)]
+fn least<T: PartialOrd>(a: T, b: T) -> T {
+    if b < a { b } else { a }
+}
+
+#[inline(always)]
+fn greatest<T: PartialOrd>(a: T, b: T) -> T {
+    if b > a { b } else { a }
 }
 
 #[cfg(test)]

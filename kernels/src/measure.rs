@@ -2,12 +2,14 @@
 //!
 //! Everything is taken from the runs that were labelled; no mask or volume of labels is written out.
 
+use cudarc::driver::PushKernelArg;
 use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use crate::components::{Component, Components, Run};
 use crate::diameter::{self, Axes, RowEnds, Span};
-use crate::{Device, Error, Voxel};
+use crate::gpu::{Element, Volume, blocks, refused};
+use crate::{Error, Voxel};
 
 /// What was measured of one component.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,36 +61,100 @@ pub struct Values {
 /// (i, j, k). Lengths are between the centres of voxels, see [`diameter`]; of lengths that are equal any
 /// may be found, but always the same.
 ///
-/// Panics if the volume has another shape than the mask: a mistake of the caller.
+/// # Panics
 ///
-/// # Errors
-///
-/// None on the CPU.
+/// If the volume has another shape than the mask.
 pub fn measure<V: Voxel>(
-    device: &Device,
     components: &Components,
     volume: ArrayView3<'_, V>,
     spacing_mm: [f64; 3],
     wanted: impl Fn(&Component) -> bool,
-) -> Result<Vec<Measures>, Error> {
-    device.on_cpu(module_path!())?;
+) -> Vec<Measures> {
     assert_eq!(components.shape(), <[usize; 3]>::from(volume.dim()), "the mask's and the volume's shape");
+    let (parts, lines) = lines(components, wanted);
+    let sums = |lines: &[Line]| {
+        let each = lines.par_iter().with_min_len(1024).map(|line| line_sums(volume, *line));
+        total(&each.collect::<Vec<_>>())
+    };
+    let parts = parts.par_iter().zip(&lines);
+    parts.map(|(part, lines)| measures(part, lines, sums(lines), spacing_mm)).collect()
+}
+
+/// As [`measure`], with a volume on a device, from which only sums of runs come back.
+///
+/// # Errors
+///
+/// [`Error::OutOfMemory`] if the device has no room for the runs; the device's own errors.
+///
+/// # Panics
+///
+/// As [`measure`].
+pub fn measure_on_device<V: OnDevice>(
+    components: &Components,
+    volume: &Volume<V>,
+    spacing_mm: [f64; 3],
+    wanted: impl Fn(&Component) -> bool,
+) -> Result<Vec<Measures>, Error> {
+    assert_eq!(components.shape(), volume.shape(), "the mask's and the volume's shape");
+    let (parts, lines) = lines(components, wanted);
+    let sums = device_sums(volume, &lines)?;
+    let mut rest = &sums[..];
+    let mut of_parts = Vec::with_capacity(parts.len());
+    for lines in &lines {
+        let (these, others) = rest.split_at(lines.len());
+        of_parts.push(total(these));
+        rest = others;
+    }
+    let parts = parts.par_iter().zip(&lines).zip(of_parts);
+    Ok(parts.map(|((part, lines), sums)| measures(part, lines, sums, spacing_mm)).collect())
+}
+
+/// Voxels of which a device can take sums.
+pub trait OnDevice: Voxel + Element {
+    #[doc(hidden)]
+    const KERNEL: &str;
+}
+
+impl OnDevice for i16 {
+    const KERNEL: &str = "measure_i16";
+}
+
+impl OnDevice for f32 {
+    const KERNEL: &str = "measure_f32";
+}
+
+/// The wanted components and the runs of each.
+fn lines(components: &Components, wanted: impl Fn(&Component) -> bool) -> (Vec<&Component>, Vec<Vec<Line>>) {
     let parts: Vec<&Component> = components.list().iter().filter(|part| wanted(part)).collect();
-    let lines: Vec<Vec<Line>> = parts
-        .par_iter()
-        .map(|part| {
-            let mut lines = Vec::with_capacity(part.voxels.min(64));
-            components.runs_of(part, |k, j, columns| lines.push(Line { k, j, columns }));
-            lines
-        })
-        .collect();
-    let sums = lines.par_iter().map(|lines| sums(volume, lines));
-    Ok(parts
-        .par_iter()
-        .zip(&lines)
-        .zip(sums)
-        .map(|((part, lines), sums)| measures(part, lines, sums, spacing_mm))
-        .collect())
+    let lines = parts.par_iter().map(|part| {
+        let mut lines = Vec::new();
+        components.runs_of(part, |k, j, columns| lines.push(Line { k, j, columns }));
+        lines
+    });
+    let lines = lines.collect();
+    (parts, lines)
+}
+
+/// The sums of each line, as [`line_sums`] has them.
+fn device_sums<V: OnDevice>(volume: &Volume<V>, lines: &[Vec<Line>]) -> Result<Vec<Sums>, Error> {
+    let numbers: Vec<u32> =
+        lines.iter().flatten().flat_map(|line| [line.k, line.j, line.columns[0], line.columns[1]]).collect();
+    let count = numbers.len() / 4;
+    let gpu = volume.gpu();
+    let on_device = gpu.upload(&numbers)?;
+    // SAFETY: the kernel below sets all of it.
+    let mut sums = unsafe { gpu.room::<f64>(4 * count)? };
+    let [_, rows, columns] = volume.shape().map(|n| n as u64);
+    let size = count as u64;
+    let kernel = gpu.kernel("measure", V::KERNEL)?;
+    let mut launch = gpu.stream().launch_builder(&kernel);
+    launch.arg(&mut sums.slice).arg(&on_device.slice).arg(&volume.memory.slice);
+    launch.arg(&rows).arg(&columns).arg(&size);
+    // SAFETY: the arguments are those of measure.cu, and the lines lie within the volume.
+    unsafe { launch.launch(blocks([count, 1, 1], [64, 1, 1])) }.map_err(refused)?;
+    let sums = sums.download()?;
+    let each = sums.as_chunks().0.iter();
+    Ok(each.map(|&[sum, squares, min, max]| Sums { sum, squares, min, max }).collect())
 }
 
 /// A run of a component.
@@ -117,8 +183,8 @@ impl Sums {
         Self {
             sum: self.sum + other.sum,
             squares: self.squares + other.squares,
-            min: self.min.min(other.min),
-            max: self.max.max(other.max),
+            min: if other.min < self.min { other.min } else { self.min },
+            max: if other.max > self.max { other.max } else { self.max },
         }
     }
 
@@ -131,10 +197,9 @@ impl Sums {
     }
 }
 
-/// The sums over all `lines`: first of each line, then of those in order.
-fn sums<V: Voxel>(volume: ArrayView3<'_, V>, lines: &[Line]) -> Sums {
-    let each: Vec<Sums> = lines.par_iter().with_min_len(1024).map(|line| line_sums(volume, *line)).collect();
-    each.into_iter().fold(Sums::NONE, Sums::merge)
+/// Of each line's sums the sums, in order.
+fn total(each: &[Sums]) -> Sums {
+    each.iter().copied().fold(Sums::NONE, Sums::merge)
 }
 
 fn line_sums<V: Voxel>(volume: ArrayView3<'_, V>, line: Line) -> Sums {
@@ -233,14 +298,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Neighbours;
     use crate::components::components;
+    use crate::{Device, Neighbours};
 
     const SPACING: [f64; 3] = [0.7, 0.6, 1.25];
 
     fn all<V: Voxel>(mask: &Array3<bool>, volume: &Array3<V>) -> Vec<Measures> {
         let parts = components(&Device::Cpu, mask.view(), Neighbours::TwentySix).unwrap();
-        measure(&Device::Cpu, &parts, volume.view(), SPACING, |_| true).unwrap()
+        measure(&parts, volume.view(), SPACING, |_| true)
     }
 
     /// By hand: 4 columns, 3 rows and 2 slices from column 5, row 2 and slice 1 on, of values 10 * k + i.
@@ -316,9 +381,9 @@ mod tests {
         }
         let parts = components(&Device::Cpu, mask.view(), Neighbours::Six).unwrap();
         let volume = Array3::<i16>::zeros(mask.dim());
-        let found = measure(&Device::Cpu, &parts, volume.view(), SPACING, |part| part.voxels == 1).unwrap();
+        let found = measure(&parts, volume.view(), SPACING, |part| part.voxels == 1);
         assert_eq!(found.iter().map(|found| found.part.label).collect::<Vec<_>>(), [1, 3]);
-        let none = measure(&Device::Cpu, &parts, volume.view(), SPACING, |_| false).unwrap();
+        let none = measure(&parts, volume.view(), SPACING, |_| false);
         assert!(none.is_empty());
     }
 
@@ -345,7 +410,7 @@ mod tests {
             });
             let parts = components(&Device::Cpu, mask.view(), Neighbours::Eighteen).unwrap();
             let labels = parts.labels().unwrap();
-            let found = measure(&Device::Cpu, &parts, volume.view(), SPACING, |_| true).unwrap();
+            let found = measure(&parts, volume.view(), SPACING, |_| true);
             prop_assert_eq!(found.len(), parts.list().len());
             for found in &found {
                 let only = labels.mapv(|label| label == found.part.label);

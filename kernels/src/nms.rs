@@ -1,5 +1,8 @@
 //! Of boxes that overlap, the one with the best score.
 
+use cudarc::driver::PushKernelArg;
+
+use crate::gpu::{Gpu, blocks, refused};
 use crate::{Device, Error};
 
 /// A box along the axes, in whatever order and unit the caller has.
@@ -46,9 +49,9 @@ impl Scored {
 ///
 /// # Errors
 ///
-/// None on the CPU.
+/// None on the CPU. On a CUDA device [`Error::OutOfMemory`] if there is no room for a bit for each pair of
+/// boxes, or there are more than 4 million; its own errors.
 pub fn nms(device: &Device, boxes: &[Scored], threshold: f32) -> Result<Vec<usize>, Error> {
-    device.on_cpu(module_path!())?;
     let mut order: Vec<usize> = (0..boxes.len()).filter(|&at| boxes[at].is_sound()).collect();
     order.sort_by(|&a, &b| boxes[b].score.total_cmp(&boxes[a].score).then(a.cmp(&b)));
     if threshold < 0.0 {
@@ -56,6 +59,14 @@ pub fn nms(device: &Device, boxes: &[Scored], threshold: f32) -> Result<Vec<usiz
         order.truncate(1);
         return Ok(order);
     }
+    match device {
+        Device::Cpu => Ok(reference(boxes, order, threshold)),
+        Device::Cuda(gpu) => twin(gpu, boxes, order, threshold),
+    }
+}
+
+/// Those of the boxes in `order`, the best first, that none before them beats.
+fn reference(boxes: &[Scored], order: Vec<usize>, threshold: f32) -> Vec<usize> {
     let mut grid = Grid::around(boxes, &order);
     let mut kept = Vec::new();
     for at in order {
@@ -69,7 +80,50 @@ pub fn nms(device: &Device, boxes: &[Scored], threshold: f32) -> Result<Vec<usiz
             kept.push(at);
         }
     }
-    Ok(kept)
+    kept
+}
+
+/// As [`reference`]: every box is compared with every other at once.
+fn twin(gpu: &Gpu, boxes: &[Scored], order: Vec<usize>, threshold: f32) -> Result<Vec<usize>, Error> {
+    let count = order.len();
+    let words = count.div_ceil(64);
+    let no_room = || Error::OutOfMemory { voxels: count.saturating_mul(words) };
+    // The grid of blocks is as high as words are many.
+    if words > 0xffff {
+        return Err(no_room());
+    }
+    let numbers: Vec<f32> = order
+        .iter()
+        .flat_map(|&at| {
+            let Scored { low: [a, b, c], high: [d, e, f], .. } = boxes[at];
+            [a, b, c, d, e, f, boxes[at].volume()]
+        })
+        .collect();
+    let on_device = gpu.upload(&numbers)?;
+    // SAFETY: each kernel sets what the other reads of these: of `beaten` the words from each box's own on,
+    // and all of `left`.
+    let (mut beaten, mut left) = unsafe { (gpu.room::<u64>(count * words)?, gpu.room::<u64>(words)?) };
+    let mut gone = gpu.zeros::<u64>(words)?;
+    let size = count as u32;
+
+    let kernel = gpu.kernel("nms", "nms_beaten")?;
+    let mut launch = gpu.stream().launch_builder(&kernel);
+    launch.arg(&mut beaten.slice).arg(&on_device.slice).arg(&threshold).arg(&size);
+    // SAFETY: the arguments are those of nms.cu, with memory for `count` boxes.
+    unsafe { launch.launch(blocks([64 * words, words, 1], [64, 1, 1])) }.map_err(refused)?;
+
+    let kernel = gpu.kernel("nms", "nms_left")?;
+    let mut launch = gpu.stream().launch_builder(&kernel);
+    launch.arg(&mut left.slice).arg(&mut gone.slice).arg(&beaten.slice).arg(&size);
+    // SAFETY: as above.
+    unsafe { launch.launch(blocks([256, 1, 1], [256, 1, 1])) }.map_err(refused)?;
+    let left = left.download()?;
+    Ok(order
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| left[at / 64] >> (at % 64) & 1 == 1)
+        .map(|(_, box_at)| box_at)
+        .collect())
 }
 
 /// Cells of space, so that only boxes close by are compared.

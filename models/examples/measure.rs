@@ -2,23 +2,28 @@
 //!
 //! The figures of `docs/adr/0002-onnx-runtime.md` come from it.
 //!
-//! `measure MODEL A B C THREADS`, where A B C is the tensor's shape.
+//! `measure MODEL A B C THREADS [DEVICE]`, where A B C is the tensor's shape; with `cuda` the first GPU computes.
 
 use std::time::Instant;
 
+use kernels::Device;
+use kernels::gpu::{Gpu, Options};
 use models::{Cache, Card, Network, Places, Runtime, Weights};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [name, a, b, c, threads] = arguments.as_slice() else {
-        return Err("usage: measure MODEL A B C THREADS".into());
+    let (name, a, b, c, threads, cuda) = match arguments.as_slice() {
+        [name, a, b, c, threads] => (name, a, b, c, threads, false),
+        [name, a, b, c, threads, device] if device == "cuda" => (name, a, b, c, threads, true),
+        _ => return Err("usage: measure MODEL A B C THREADS [cuda]".into()),
     };
     let shape = (a.parse::<usize>()?, b.parse::<usize>()?, c.parse::<usize>()?);
     let start = Instant::now();
-    let runtime = Runtime::find(&Places::from_environment(), &|_| ())?;
+    let runtime = Runtime::find(&Places { cuda, ..Places::from_environment() }, &|_| ())?;
+    let device = if cuda { Device::Cuda(Gpu::open(Options::default())?) } else { Device::Cpu };
     let card = Card::named(name)?;
     let weights = Weights::ensure(card, &Cache::from_environment(), &|_| ())?;
-    let mut network = Network::load(&runtime, card, weights, threads.parse()?)?;
+    let mut network = Network::load(&runtime, &device, card, weights, threads.parse()?)?;
     let loaded = start.elapsed().as_secs_f64();
 
     let noise = |(a, b, c)| ((a * 7919 + b * 104_729 + c * 1_299_709) % 1000) as f32 / 1000.0 - 0.5;

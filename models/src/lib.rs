@@ -8,7 +8,7 @@
 //! let runtime = Runtime::find(&Places::from_environment(), &quiet)?;
 //! let card = Card::named("liver")?;
 //! let weights = Weights::ensure(card, &Cache::from_environment(), &quiet)?;
-//! let mut network = Network::load(&runtime, card, weights, 2)?;
+//! let mut network = Network::load(&runtime, &kernels::Device::Cpu, card, weights, 2)?;
 //!
 //! // Prepared as `card.input` says.
 //! let tensor = ndarray::Array3::<f32>::zeros((110, 80, 90));
@@ -44,7 +44,7 @@ pub use card::{
 pub use error::Error;
 pub use fetch::Package;
 pub use font::Font;
-pub use network::{Network, Outputs};
+pub use network::{Network, Outputs, Tensor};
 pub use runtime::{Places, Provider, Runtime};
 pub use unet::Topology;
 pub use weights::{Status, Weights};

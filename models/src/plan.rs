@@ -4,6 +4,17 @@
 //! the same goes one step down, see [`Plan::smaller`]. A step costs time and changes nothing of what is found; only
 //! [`Precision::Half`] rounds, and is taken before tiles travel one by one.
 
+use crate::card::{Card, Join};
+use crate::tiles::Tiling;
+
+/// What CUDA, cuDNN and cuBLAS take of a device for their own code and tables. Not measured here; PyTorch and ONNX
+/// Runtime are seen to take 500 to 700 MiB.
+const LIBRARY_BYTES: u64 = 768 << 20;
+
+/// What cuDNN works in, as a multiple of what lies between the layers. A guess on the safe side: being wrong costs a
+/// step down.
+const WORKSPACE: u64 = 2;
+
 /// This share of what is free is left alone: memory comes in pieces, and pieces do not fit without a gap.
 const SPARE_SHARE: u64 = 16;
 
@@ -68,7 +79,51 @@ pub enum Plan {
     Cpu,
 }
 
+impl Demand {
+    /// What the kernels need around a network of `card` that computes elsewhere; the tensor is there already.
+    pub(crate) fn of(card: &Card, tiling: &Tiling, most_tiles: usize) -> Self {
+        let is_blended = matches!(card.tiles.join, Join::Overlap(_));
+        let (mut sums_bytes, mut outputs) = (0, 0);
+        for (_, stride) in card.head.outputs() {
+            // A blend holds a sum and, when it is finished, their means.
+            sums_bytes += voxels(tiling.covered.map(|n| n / stride)) * if is_blended { 8 } else { 4 };
+            outputs += voxels(tiling.part().map(|n| n / stride)) * 4;
+        }
+        Self {
+            slices: 0,
+            slice_bytes: 0,
+            tensor_voxels: 0,
+            sums_bytes,
+            tile_bytes: voxels(tiling.tile) * 4 + outputs,
+            fixed_bytes: 0,
+            most_tiles: most_tiles.max(1),
+        }
+    }
+
+    /// And what its layers need, where they compute there too; without the weights.
+    pub(crate) fn with_layers(self, card: &Card, tiling: &Tiling) -> Self {
+        let between = voxels(tiling.tile) * u64::from(card.tiles.bytes_per_voxel) * WORKSPACE;
+        Self { tile_bytes: self.tile_bytes + between, fixed_bytes: LIBRARY_BYTES, ..self }
+    }
+}
+
+fn voxels(shape: [usize; 3]) -> u64 {
+    shape.iter().map(|&n| n as u64).product()
+}
+
 impl Plan {
+    /// How the network of `card` would run on a device with `free` bytes over a large study: 600 slices of 512 x 512,
+    /// and a tensor of 400 x 400 x 600 mm.
+    pub fn for_large_study(card: &Card, free: u64) -> Self {
+        const EXTENT_MM: [f64; 3] = [600.0, 400.0, 400.0];
+        let shape = std::array::from_fn(|axis| (EXTENT_MM[axis] / card.input.spacing_mm[axis]) as usize);
+        let tiling = Tiling::new(&card.tiles, shape);
+        let demand = Demand::of(card, &tiling, 1).with_layers(card, &tiling);
+        let stored =
+            Demand { slices: 600, slice_bytes: 512 * 512 * 2, tensor_voxels: voxels(shape), ..demand };
+        Self::new(free, &stored)
+    }
+
     /// The quickest way that fits into `free` bytes.
     pub fn new(free: u64, demand: &Demand) -> Self {
         let room = free - free / SPARE_SHARE;
@@ -227,6 +282,18 @@ mod tests {
         }
         assert_eq!(batches, [8, 4, 2, 1, 1]);
         assert_eq!(Plan::Cpu.smaller(), Plan::Cpu);
+    }
+
+    /// 8, 6 and 4 GB: what is free of them while a desktop runs.
+    #[test]
+    fn every_network_runs_on_common_devices() {
+        for card in Card::catalog() {
+            for free in [80 * GIB, 7 * GIB, 5 * GIB, 7 * GIB / 2] {
+                let plan = Plan::for_large_study(card, free);
+                assert!(matches!(plan, Plan::Whole { .. } | Plan::Tiles { .. }), "{}: {plan}", card.name);
+            }
+            assert_eq!(Plan::for_large_study(card, GIB / 2), Plan::Cpu);
+        }
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! Where the tiles of a tensor lie, and how they are cut out of it.
+//! Where the tiles of a tensor lie.
 
-use ndarray::{Array3, ArrayView3, s};
+use ndarray::{ArrayView3, s};
 
 use crate::card::{Join, Tiles};
 
 /// The tiles that cover one tensor.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Plan {
+pub(crate) struct Tiling {
     /// The shape of each input tile.
     pub(crate) tile: [usize; 3],
     /// How many voxels of the input tile lie before and behind the part that comes out.
@@ -17,10 +17,10 @@ pub(crate) struct Plan {
     pub(crate) covered: [usize; 3],
 }
 
-impl Plan {
+impl Tiling {
     /// The tiles that cover a tensor of `shape`.
     pub(crate) fn new(tiles: &Tiles, shape: [usize; 3]) -> Self {
-        let mut plan = Self { tile: [0; 3], border: [0; 3], starts: Vec::new(), covered: [0; 3] };
+        let mut tiling = Self { tile: [0; 3], border: [0; 3], starts: Vec::new(), covered: [0; 3] };
         let mut along: [Vec<usize>; 3] = Default::default();
         for axis in 0..3 {
             let (n, multiple) = (shape[axis].max(1), tiles.multiple[axis]);
@@ -36,14 +36,14 @@ impl Plan {
                     starts.into_iter().map(|start| start * multiple).collect()
                 }
             };
-            plan.tile[axis] = tile;
-            plan.border[axis] = border;
-            plan.covered[axis] = along[axis].last().map_or(0, |start| start + part);
+            tiling.tile[axis] = tile;
+            tiling.border[axis] = border;
+            tiling.covered[axis] = along[axis].last().map_or(0, |start| start + part);
         }
         let [a, b, c] = &along;
-        plan.starts =
+        tiling.starts =
             a.iter().flat_map(|&a| b.iter().flat_map(move |&b| c.iter().map(move |&c| [a, b, c]))).collect();
-        plan
+        tiling
     }
 
     /// The shape of the part of a tile that comes out.
@@ -62,22 +62,9 @@ impl Plan {
         });
     }
 
-    /// The input tile for the part that starts at `start`, with `pad` where it reaches beyond the tensor.
-    pub(crate) fn cut(&self, tensor: ArrayView3<'_, f32>, start: [usize; 3], pad: f32) -> Array3<f32> {
-        let mut tile = Array3::from_elem(self.tile, pad);
-        // Along each axis: the tile begins at `start - border`, which may lie before the tensor.
-        let from: [usize; 3] = std::array::from_fn(|axis| start[axis].saturating_sub(self.border[axis]));
-        let skip: [usize; 3] = std::array::from_fn(|axis| self.border[axis].saturating_sub(start[axis]));
-        let size: [usize; 3] = std::array::from_fn(|axis| {
-            tensor.shape()[axis].saturating_sub(from[axis]).min(self.tile[axis] - skip[axis])
-        });
-        let ([fa, fb, fc], [ka, kb, kc], [na, nb, nc]) = (from, skip, size);
-        tile.slice_mut(s![ka..ka + na, kb..kb + nb, kc..kc + nc]).assign(&tensor.slice(s![
-            fa..fa + na,
-            fb..fb + nb,
-            fc..fc + nc
-        ]));
-        tile
+    /// Where the input tile for the part that starts at `start` begins: with a border it may lie before the tensor.
+    pub(crate) fn corner(&self, start: [usize; 3]) -> [isize; 3] {
+        std::array::from_fn(|axis| start[axis] as isize - self.border[axis] as isize)
     }
 }
 
@@ -91,6 +78,8 @@ impl Tiles {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::{Array3, Axis};
+
     use super::*;
 
     const BORDER: Tiles = Tiles {
@@ -104,17 +93,20 @@ mod tests {
 
     #[test]
     fn a_small_tensor_gets_the_smallest_possible_tile_and_a_large_one_several() {
-        let plan = Plan::new(&BORDER, [1, 28, 29]);
-        assert_eq!(plan.tile, [27, 54, 54]);
-        assert_eq!(plan.part(), [1, 28, 28]);
-        assert_eq!(plan.starts, [[0, 0, 0], [0, 0, 28]]);
+        let tiling = Tiling::new(&BORDER, [1, 28, 29]);
+        assert_eq!(tiling.tile, [27, 54, 54]);
+        assert_eq!(tiling.part(), [1, 28, 28]);
+        assert_eq!(tiling.starts, [[0, 0, 0], [0, 0, 28]]);
     }
 
     #[test]
     fn a_tile_reaches_its_border_beyond_the_part_and_pads_what_is_not_there() {
         let tensor = Array3::from_shape_fn((2, 28, 29), |(a, b, c)| (a * 10_000 + b * 100 + c) as f32);
-        let plan = Plan::new(&BORDER, [2, 28, 29]);
-        let tile = plan.cut(tensor.view(), [1, 0, 28], -1.0);
+        let tiling = Tiling::new(&BORDER, [2, 28, 29]);
+        let corner = tiling.corner([1, 0, 28]);
+        let tile = kernels::tiles::gather(&kernels::Device::Cpu, tensor.view(), &[corner], tiling.tile, -1.0);
+        let tile = tile.unwrap();
+        let tile = tile.index_axis(Axis(0), 0).index_axis_move(Axis(0), 0);
         assert_eq!(tile[[13, 13, 13]], 10_028.0);
         assert_eq!(tile[[12, 14, 12]], 127.0);
         assert_eq!(tile[[14, 13, 13]], -1.0);
@@ -130,20 +122,20 @@ mod tests {
 
     #[test]
     fn tiles_without_a_wanted_voxel_in_their_part_are_left_out() {
-        let mut plan = Plan::new(&BORDER, [2, 28, 29]);
+        let mut tiling = Tiling::new(&BORDER, [2, 28, 29]);
         let mut wanted = Array3::from_elem((2, 28, 29), false);
         wanted[[1, 27, 28]] = true;
-        plan.keep(wanted.view());
-        assert_eq!(plan.starts, [[1, 0, 28]]);
+        tiling.keep(wanted.view());
+        assert_eq!(tiling.starts, [[1, 0, 28]]);
     }
 
     #[test]
     fn overlapping_tiles_start_on_the_coarse_grid_and_reach_the_end() {
         let tiles =
             Tiles { shape: [96; 3], multiple: [16; 3], shrink: true, join: Join::Overlap(0.25), ..BORDER };
-        let plan = Plan::new(&tiles, [100, 17, 96]);
-        assert_eq!(plan.tile, [96, 32, 96]);
-        assert_eq!(plan.starts, [[0, 0, 0], [16, 0, 0]]);
-        assert_eq!(plan.covered, [112, 32, 96]);
+        let tiling = Tiling::new(&tiles, [100, 17, 96]);
+        assert_eq!(tiling.tile, [96, 32, 96]);
+        assert_eq!(tiling.starts, [[0, 0, 0], [16, 0, 0]]);
+        assert_eq!(tiling.covered, [112, 32, 96]);
     }
 }

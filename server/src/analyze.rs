@@ -9,6 +9,7 @@ use engine::narrative::Style;
 use engine::{Kind, Language, Report, Task};
 use models::Card;
 
+use crate::device::Wanted;
 use crate::llm::Arguments;
 use crate::output::OutputFolder;
 use crate::patient::History;
@@ -59,6 +60,9 @@ pub(crate) struct Analyze {
     /// Read this series rather than the one that suits best
     #[arg(long, value_name = "UID")]
     series: Option<String>,
+
+    #[command(flatten)]
+    device: Wanted,
 
     /// Threads for the networks [default: as many as there are cores]
     #[arg(long, value_name = "N")]
@@ -116,7 +120,7 @@ impl Analyze {
             }
             None => engine::choose::choose(study, &wanted)?.series,
         };
-        let session = Session::new(self.threads);
+        let session = Session::new(self.threads, self.device);
         let show = |what: &str, done, total| bar.show(what, done, total);
         let alone = Task {
             wanted: &wanted,

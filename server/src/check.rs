@@ -6,9 +6,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use models::{Card, Places, Runtime, Status, Weights};
+use kernels::Device;
+use kernels::gpu::GpuInfo;
+use kernels::gpu::nvrtc::Nvrtc;
+use models::plan::Plan;
+use models::{Card, Places, Status, Weights};
 
 use crate::archive::disk;
+use crate::config::Config;
+use crate::device::{Choice, Wanted};
 
 /// Check whether this installation is ready, and say what to do where it is not
 ///
@@ -18,12 +24,17 @@ use crate::archive::disk;
 /// With a configuration it looks at everything that this names too: the data folder, the database, ports,
 /// certificates, tokens, and whether peers answer. It changes nothing, and may run beside the node.
 ///
+/// Says which device would be chosen, and how the networks fit into its memory.
+///
 /// Fails if anything is wrong.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// The configuration of a node; see foci.example.toml
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    #[command(flatten)]
+    device: Wanted,
 }
 
 /// Runtime, weights and a study's results fit into this, bytes.
@@ -35,7 +46,9 @@ impl Check {
         if let Some(path) = &self.config {
             node::check(path, &mut lines)?;
         }
-        installation(&mut lines)?;
+        let configured = self.config.as_deref().and_then(|path| Config::read(path).ok());
+        let device = configured.map_or(self.device, |config| config.analysis.device());
+        installation(device, &mut lines)?;
         match lines.wrong {
             0 => Ok(()),
             wrong => bail!("{wrong} of the above must be put right"),
@@ -74,17 +87,26 @@ fn print(state: &str, what: &str, says: &str) -> Result<()> {
 }
 
 /// What every command needs.
-fn installation(lines: &mut Lines) -> Result<()> {
-    let places = Places::from_environment();
-    match places.library() {
-        None => lines.missing("onnxruntime", "it is fetched with pip when first needed")?,
-        Some(_) => match Runtime::find(&places, &|_| {}) {
-            Ok(runtime) => {
-                let says = format!("{} on {}", runtime.version(), runtime.provider().as_str());
-                lines.ok("onnxruntime", says)?;
+fn installation(wanted: Wanted, lines: &mut Lines) -> Result<()> {
+    let mut places = Places { fetch: false, ..Places::from_environment() };
+    places.cuda = matches!(wanted.device, Choice::Cuda(_));
+    let missing: u64 =
+        if places.cuda { places.missing_for_cuda().iter().map(|(_, bytes)| bytes).sum() } else { 0 };
+    if places.library().is_none() {
+        lines.missing("onnxruntime", "it is fetched with pip when first needed")?;
+    } else if missing > 0 {
+        let says = format!("{} MB of them are fetched with pip when first needed", missing / 1_000_000);
+        lines.missing("cuda libraries", says)?;
+    } else {
+        match wanted.open(&mut places, &|_| {}) {
+            Ok(ready) => {
+                let (version, provider) = (ready.runtime.version(), ready.runtime.provider().as_str());
+                lines.ok("onnxruntime", format!("{version} on {provider}"))?;
+                lines.ok("device", ready.describe())?;
+                fit(&ready.device, lines)?;
             }
-            Err(error) => lines.wrong("onnxruntime", error.to_string())?,
-        },
+            Err(error) => lines.wrong("device", format!("{error:#}"))?,
+        }
     }
     for card in Card::catalog() {
         match Weights::status(card, &places.cache) {
@@ -104,13 +126,8 @@ fn installation(lines: &mut Lines) -> Result<()> {
     match kernels::gpu::list() {
         Ok(gpus) if gpus.is_empty() => lines.note("gpu", "none; everything runs on the CPU")?,
         Ok(gpus) => {
-            for gpu in gpus {
-                let gib = gpu.memory_bytes as f64 / f64::from(1 << 30);
-                let (major, minor) = gpu.compute_capability;
-                lines.note(
-                    "gpu",
-                    format!("{}, {gib:.0} GiB, compute capability {major}.{minor}; not used yet", gpu.name),
-                )?;
+            for (ordinal, gpu) in gpus.iter().enumerate() {
+                lines.note("gpu", format!("cuda:{ordinal}: {}", describe(gpu)))?;
             }
         }
         Err(error) => lines.note("gpu", format!("{error}; everything runs on the CPU"))?,
@@ -125,6 +142,35 @@ fn installation(lines: &mut Lines) -> Result<()> {
         ),
         None => lines.wrong("disk", "the cache folder cannot be read"),
     }
+}
+
+/// What a GPU is, and how its kernels are made.
+fn describe(gpu: &GpuInfo) -> String {
+    let gib = gpu.memory_bytes as f64 / f64::from(1 << 30);
+    let (major, minor) = gpu.compute_capability;
+    let kernels = match Nvrtc::installed() {
+        Some(nvrtc) if nvrtc.architectures().contains(&gpu.compute_capability) => {
+            let (major, minor) = nvrtc.version();
+            format!("kernels compiled for it by NVRTC {major}.{minor}")
+        }
+        _ => "kernels from the PTX that is shipped".to_owned(),
+    };
+    format!("{}, {gib:.1} GiB, compute capability {major}.{minor}, {kernels}", gpu.name)
+}
+
+/// How the networks fit into the memory of a GPU.
+fn fit(device: &Device, lines: &mut Lines) -> Result<()> {
+    let Device::Cuda(gpu) = device else { return Ok(()) };
+    let free = match gpu.free_bytes() {
+        Ok(free) => free,
+        Err(error) => return lines.wrong("gpu memory", error.to_string()),
+    };
+    for card in Card::catalog() {
+        let plan = Plan::for_large_study(card, free);
+        let says = format!("{} MiB free: a large study with {} runs {plan}", free >> 20, card.name);
+        lines.note("gpu memory", says)?;
+    }
+    Ok(())
 }
 
 /// Free bytes on the disk of `folder`, or of the nearest folder above it that exists.

@@ -22,6 +22,7 @@ use engine::narrative::Style;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
+use crate::device::{Choice, Size, Wanted};
 use crate::llm;
 use crate::patient::GuidelineName;
 
@@ -156,7 +157,11 @@ pub(crate) struct Analysis {
     pub(crate) emergency_workers: usize,
     /// Threads of each.
     pub(crate) threads: Option<usize>,
-    /// The address space of each, MiB.
+    /// Where they compute.
+    pub(crate) device: Choice,
+    /// The GPU's memory that each may use; `None`: all that is free.
+    pub(crate) gpu_memory: Option<Size>,
+    /// The memory of each, MiB: its addresses, or where it may compute on a GPU its data.
     pub(crate) memory_mb: u64,
     /// How long one study may take.
     pub(crate) deadline_s: u64,
@@ -441,6 +446,13 @@ impl Config {
     /// The DICOMweb server of this name.
     pub(crate) fn web(&self, name: &str) -> Option<&Web> {
         self.dicomweb.iter().find(|web| web.name == name)
+    }
+}
+
+impl Analysis {
+    /// Where to compute.
+    pub(crate) fn device(&self) -> Wanted {
+        Wanted { device: self.device, gpu_memory: self.gpu_memory }
     }
 }
 

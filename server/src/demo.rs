@@ -11,6 +11,7 @@ use engine::Task;
 use engine::narrative::Style;
 
 use crate::analyze::{Lang, limit_threads, wanted};
+use crate::device::Wanted;
 use crate::llm::Arguments;
 use crate::output::OutputFolder;
 use crate::patient::History;
@@ -49,6 +50,9 @@ pub(crate) struct Demo {
     #[arg(long)]
     healthy: bool,
 
+    #[command(flatten)]
+    device: Wanted,
+
     /// Threads for the networks [default: as many as there are cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -83,7 +87,7 @@ impl Demo {
             patient: self.history.patient(),
             prior: None,
         };
-        let session = Session::new(self.threads);
+        let session = Session::new(self.threads, self.device);
         let show = |what: &str, done, total| bar.show(what, done, total);
         let (reading, mut report) = results::analyze(choice.series, &task, &session, &show, &watch)?;
         let record = writer.and_then(|w| w.write_about(&mut report, &reading, &task, &show, &watch));

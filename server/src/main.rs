@@ -11,6 +11,7 @@ mod config;
 mod convert;
 mod delivery;
 mod demo;
+mod device;
 mod dicomweb;
 mod dimse;
 mod explain;

@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::{Result, bail};
 use models::{Card, Places, Runtime, Status, Weights};
 
+use crate::device::Choice;
 use crate::progress::Bar;
 
 /// List the networks, fetch their weights, or verify them
@@ -20,6 +21,10 @@ pub(crate) struct Models {
     #[arg(long)]
     fetch: bool,
 
+    /// What it is fetched for: cpu, or cuda, which fetches 1.9 GB of ONNX Runtime and NVIDIA's libraries instead
+    #[arg(long, value_name = "DEVICE", default_value_t = Choice::Cpu, requires = "fetch")]
+    device: Choice,
+
     /// Fail unless all weights are present and have the hash on their card
     #[arg(long)]
     verify: bool,
@@ -31,7 +36,8 @@ pub(crate) struct Models {
 
 impl Models {
     pub(crate) fn run(self) -> Result<()> {
-        let places = Places::from_environment();
+        let cuda = matches!(self.device, Choice::Cuda(_));
+        let places = Places { cuda, ..Places::from_environment() };
         let cards: Vec<&Card> = match &self.name {
             Some(name) => vec![Card::named(name)?],
             None => Card::catalog().iter().collect(),

@@ -9,7 +9,6 @@ use dicom_io::Series;
 use dicom_io::object::{DateTime, ResultObject};
 use engine::narrative::Style;
 use engine::{Report, Step, Task, Tools};
-use kernels::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::page;
@@ -34,7 +33,7 @@ pub(crate) fn analyze(
         show(step.what, step.done as u64, step.total as u64);
     };
     let mut tools = Tools {
-        device: Device::Cpu,
+        device: session.device(),
         load: &|card| session.network(card, show),
         done: &|network| session.done(network),
         progress: &progress,

@@ -4,43 +4,46 @@ use std::cell::{OnceCell, RefCell};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use models::{Cache, Card, Network, Places, Runtime, Weights};
+use kernels::Device;
+use models::{Cache, Card, Network, Places, Weights};
 
+use crate::device::{Ready, Wanted};
 use crate::progress::Show;
 
 /// What is needed to run networks; found when it is first needed.
 pub(crate) struct Session {
     threads: usize,
+    wanted: Wanted,
     found: OnceCell<Found>,
     /// Networks for the next study; `None`: each is dropped when it has run, so that one is in memory at a time.
     kept: Option<RefCell<Vec<Network>>>,
 }
 
 struct Found {
-    runtime: Runtime,
+    ready: Ready,
     cache: Cache,
 }
 
 impl Session {
     /// For one study.
-    pub(crate) fn new(threads: Option<usize>) -> Self {
+    pub(crate) fn new(threads: Option<usize>, wanted: Wanted) -> Self {
         let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        Self { threads, found: OnceCell::new(), kept: None }
+        Self { threads, wanted, found: OnceCell::new(), kept: None }
     }
 
     /// For one study after another: networks stay ready to run.
-    pub(crate) fn for_many(threads: Option<usize>) -> Self {
-        Self { kept: Some(RefCell::default()), ..Self::new(threads) }
+    pub(crate) fn for_many(threads: Option<usize>, wanted: Wanted) -> Self {
+        Self { kept: Some(RefCell::default()), ..Self::new(threads, wanted) }
     }
 
-    /// Finds ONNX Runtime, or fetches it once.
-    pub(crate) fn start(&self, show: &Show<'_>) -> Result<(), models::Error> {
+    /// Opens the device, and finds ONNX Runtime or fetches it once.
+    pub(crate) fn start(&self, show: &Show<'_>) -> Result<()> {
         if self.found.get().is_none() {
-            let places = Places::from_environment();
-            let runtime = Runtime::find(&places, &|progress| {
+            let mut places = Places::from_environment();
+            let ready = self.wanted.open(&mut places, &|progress| {
                 show(progress.what, progress.done, progress.total);
             })?;
-            self.found.get_or_init(|| Found { runtime, cache: places.cache });
+            self.found.get_or_init(|| Found { ready, cache: places.cache });
         }
         Ok(())
     }
@@ -53,11 +56,11 @@ impl Session {
                 return Ok(kept.swap_remove(at));
             }
         }
-        let Found { runtime, cache } = self.found();
+        let Found { ready, cache } = self.found();
         let weights = Weights::ensure(card, cache, &|progress| {
             show(progress.what, progress.done, progress.total);
         })?;
-        Network::load(runtime, card, weights, self.threads)
+        Network::load(&ready.runtime, &ready.device, card, weights, self.threads)
     }
 
     /// Takes back a network that has run.
@@ -67,10 +70,14 @@ impl Session {
         }
     }
 
+    /// Where kernels run.
+    pub(crate) fn device(&self) -> Device {
+        self.found().ready.device.clone()
+    }
+
     /// The library, its version and where it computes: for the report.
     pub(crate) fn describe(&self) -> String {
-        let runtime = &self.found().runtime;
-        format!("ONNX Runtime {} ({})", runtime.version(), runtime.provider().as_str())
+        self.found().ready.describe()
     }
 
     fn found(&self) -> &Found {

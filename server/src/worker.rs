@@ -21,6 +21,7 @@ use engine::narrative::Style;
 use serde::{Deserialize, Serialize};
 
 use crate::analyze::{limit_threads, wanted};
+use crate::device::Wanted;
 use crate::llm;
 use crate::patient::GuidelineName;
 use crate::progress::Show;
@@ -32,6 +33,9 @@ use crate::words::{self, Writer};
 /// Analyze studies for `foci serve`, which starts this
 #[derive(Debug, clap::Args)]
 pub(crate) struct Worker {
+    #[command(flatten)]
+    device: Wanted,
+
     /// Threads for the networks [default: as many as there are cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -123,7 +127,7 @@ impl Worker {
         let answers = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
         rustix::stdio::dup2_stdout(std::io::stderr())?;
         limit_threads(self.threads);
-        let session = Session::for_many(self.threads);
+        let session = Session::for_many(self.threads, self.device);
         let mut writer = None;
         let unanswered = Arc::new(AtomicUsize::new(0));
         for line in listen(unanswered.clone()) {

@@ -1,20 +1,22 @@
 //! Labelling on the CPU: slabs of slices side by side, then their seams.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use super::rows::{Run, find_runs, pack_rows, touching};
+use super::rows::{Run, Slices, find_runs, touching};
 use super::{Component, Components, Slab};
 use crate::simd::Level;
 use crate::{Error, Neighbours};
 
 /// What is summed over the voxels of a component: whole numbers, so that the order does not matter.
 #[derive(Debug, Clone, Copy)]
-struct Sums {
-    voxels: u64,
+pub(super) struct Sums {
+    pub(super) voxels: u64,
     /// Of the indices, `[k, j, i]`.
-    index: [u64; 3],
-    start: [u32; 3],
-    end: [u32; 3],
+    pub(super) index: [u64; 3],
+    pub(super) start: [u32; 3],
+    pub(super) end: [u32; 3],
 }
 
 impl Sums {
@@ -43,7 +45,7 @@ impl Sums {
         }
     }
 
-    fn component(&self, label: u32) -> Component {
+    pub(super) fn component(&self, label: u32) -> Component {
         let mean = |axis: usize| self.index[axis] as f64 / self.voxels as f64;
         Component {
             label,
@@ -97,28 +99,30 @@ impl Sets {
     }
 }
 
-/// The components of `voxels`, an array of `shape` in standard layout.
+/// The components of `mask`, an array of `shape`.
 pub(super) fn labelled(
     level: Level,
-    voxels: &[bool],
+    mask: Slices<'_>,
     shape: [usize; 3],
     neighbours: Neighbours,
 ) -> Result<Components, Error> {
     let [slices, rows, columns] = shape;
-    if voxels.is_empty() {
+    if shape.contains(&0) {
         return Ok(Components { shape, slabs: Vec::new(), list: Vec::new() });
     }
     // Runs and rows are counted in 32 bits.
-    let too_large = || Error::OutOfMemory { voxels: voxels.len() };
+    let too_large = || Error::OutOfMemory { voxels: shape.iter().product() };
     let most = u32::MAX as usize - 1;
     let thickness = slices.div_ceil(4 * rayon::current_num_threads()).min(most / (rows * columns));
     if thickness == 0 || slices > most {
         return Err(too_large());
     }
-    let (mut slabs, sums): (Vec<Slab>, Vec<Vec<Sums>>) = voxels
-        .par_chunks(thickness * rows * columns)
-        .enumerate()
-        .map(|(at, voxels)| slab(level, voxels, at * thickness, [rows, columns], neighbours))
+    let slices: Vec<Range<usize>> =
+        (0..slices).step_by(thickness).map(|k| k..(k + thickness).min(slices)).collect();
+    let (mut slabs, sums): (Vec<Slab>, Vec<Vec<Sums>>) = slices
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|slices| slab(level, mask, slices, [rows, columns], neighbours))
         .unzip();
     if sums.iter().map(Vec::len).sum::<usize>() > most {
         return Err(too_large());
@@ -149,19 +153,19 @@ pub(super) fn labelled(
 /// The parts of some slices alone: `labels` are their numbers from 0, and there are sums of each.
 fn slab(
     level: Level,
-    voxels: &[bool],
-    first_slice: usize,
+    mask: Slices<'_>,
+    slices: Range<usize>,
     [rows, columns]: [usize; 2],
     neighbours: Neighbours,
 ) -> (Slab, Vec<Sums>) {
     let stride = columns.div_ceil(64);
-    let slices = voxels.len() / (rows * columns);
-    let mut words = vec![0; rows * stride];
-    let mut starts: Vec<u32> = Vec::with_capacity(slices * rows + 1);
+    let first_slice = slices.start;
+    let mut packed = vec![0; rows * stride];
+    let mut starts: Vec<u32> = Vec::with_capacity(slices.len() * rows + 1);
     let mut ends: Vec<u32> = Vec::new();
     let mut sets = Sets(Vec::new());
-    for (k, slice) in voxels.chunks_exact(rows * columns).enumerate() {
-        pack_rows(level, slice, columns, &mut words);
+    for (k, slice) in slices.enumerate() {
+        let words = mask.words(level, slice, [rows, columns], &mut packed);
         for (j, words) in words.chunks_exact(stride).enumerate() {
             let first = ends.len() / 2;
             starts.push(first as u32);

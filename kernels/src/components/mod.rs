@@ -4,13 +4,17 @@
 //! voxels, and a volume of labels is only written where one is asked for.
 
 mod cpu;
+mod cuda;
 mod rows;
 
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
 pub(crate) use rows::Run;
+use rows::Slices;
 
+use crate::bits::Bits;
+use crate::gpu::{Gpu, Volume};
 use crate::simd::Level;
 use crate::{Device, Error, Neighbours, blank, sparse};
 
@@ -62,15 +66,46 @@ impl Slab {
 ///
 /// # Errors
 ///
-/// [`Error::OutOfMemory`] if the mask has more than 2^32 - 2 slices, voxels of a slice, or components.
+/// [`Error::OutOfMemory`] if there are more than 2^32 - 2 slices, voxels of a slice, or components, or on a
+/// CUDA device voxels, or no room there; the device's own errors.
 pub fn components(
     device: &Device,
     mask: ArrayView3<'_, bool>,
     neighbours: Neighbours,
 ) -> Result<Components, Error> {
-    device.on_cpu(module_path!())?;
+    let shape = mask.dim().into();
     let mask = mask.as_standard_layout();
-    cpu::labelled(Level::best(), mask.as_slice().expect("just made standard"), mask.dim().into(), neighbours)
+    found(device, Slices::Voxels(mask.as_slice().expect("just made standard")), shape, neighbours)
+}
+
+/// As [`components`], of a mask of bits.
+///
+/// # Errors
+///
+/// As [`components`].
+pub fn components_in_bits(device: &Device, mask: &Bits, neighbours: Neighbours) -> Result<Components, Error> {
+    found(device, Slices::Words(&mask.words), mask.shape, neighbours)
+}
+
+fn found(
+    device: &Device,
+    mask: Slices<'_>,
+    shape: [usize; 3],
+    neighbours: Neighbours,
+) -> Result<Components, Error> {
+    match device {
+        Device::Cpu => cpu::labelled(Level::best(), mask, shape, neighbours),
+        Device::Cuda(gpu) => cuda::labelled(&cuda::sent(gpu, mask, shape)?, neighbours),
+    }
+}
+
+/// As [`components`], of the voxels of a mask on a device that are not 0.
+///
+/// # Errors
+///
+/// As [`components`].
+pub fn components_on_device(mask: &Volume<u8>, neighbours: Neighbours) -> Result<Components, Error> {
+    cuda::labelled(&cuda::packed(mask)?, neighbours)
 }
 
 impl Components {
@@ -103,6 +138,55 @@ impl Components {
         self.painted(|label| wanted[label as usize - 1])
     }
 
+    /// As [`Self::mask`], in bits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room for the result.
+    pub fn bits(&self, wanted: impl Fn(&Component) -> bool) -> Result<Bits, Error> {
+        let wanted: Vec<bool> = self.list.iter().map(wanted).collect();
+        let mut bits = Bits::none(self.shape)?;
+        let size = self.shape[1] * bits.stride;
+        if bits.words.is_empty() {
+            return Ok(bits);
+        }
+        let stride = bits.stride;
+        bits.words.par_chunks_mut(size).enumerate().for_each(|(k, slice)| {
+            for (j, words) in slice.chunks_exact_mut(stride).enumerate() {
+                let (runs, labels) = self.row(k, j);
+                for (run, &label) in runs.iter().zip(labels) {
+                    if wanted[label as usize - 1] {
+                        rows::set(words, *run);
+                    }
+                }
+            }
+        });
+        Ok(bits)
+    }
+
+    /// As [`Self::labels`], on a device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room; the device's own errors.
+    pub fn labels_on_device(&self, gpu: &Gpu) -> Result<Volume<u32>, Error> {
+        cuda::painted(gpu, self, |label| label)
+    }
+
+    /// As [`Self::mask`], on a device: 1 for each voxel that is wanted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::labels_on_device`].
+    pub fn mask_on_device(
+        &self,
+        gpu: &Gpu,
+        wanted: impl Fn(&Component) -> bool,
+    ) -> Result<Volume<u8>, Error> {
+        let wanted: Vec<bool> = self.list.iter().map(wanted).collect();
+        cuda::painted(gpu, self, |label| u32::from(wanted[label as usize - 1]))
+    }
+
     /// The shape of the mask, `[k, j, i]`.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
@@ -110,11 +194,9 @@ impl Components {
 
     /// Calls `with` with the slice, the row and the columns of each run of a component, in order.
     pub(crate) fn runs_of(&self, part: &Component, mut with: impl FnMut(u32, u32, Run)) {
-        let rows = self.shape[1];
         for k in part.start[0]..part.end[0] {
-            let slab = &self.slabs[k / self.thickness()];
             for j in part.start[1]..part.end[1] {
-                let (runs, labels) = slab.row((k - slab.first_slice) * rows + j);
+                let (runs, labels) = self.row(k, j);
                 let first = runs.partition_point(|run| (run[1] as usize) <= part.start[2]);
                 for (&run, &label) in runs[first..].iter().zip(&labels[first..]) {
                     if run[0] as usize >= part.end[2] {
@@ -128,9 +210,13 @@ impl Components {
         }
     }
 
-    /// Of each slab but the last, in slices.
-    fn thickness(&self) -> usize {
-        (self.slabs[0].starts.len() - 1) / self.shape[1]
+    /// The runs of row `j` of slice `k`, and their labels.
+    fn row(&self, k: usize, j: usize) -> (&[Run], &[u32]) {
+        let rows = self.shape[1];
+        // Of each slab but the last, in slices.
+        let thickness = (self.slabs[0].starts.len() - 1) / rows;
+        let slab = &self.slabs[k / thickness];
+        slab.row((k - slab.first_slice) * rows + j)
     }
 
     /// Writes `paint` of its label into each voxel of the mask.
@@ -146,11 +232,9 @@ impl Components {
         }
         let voxels = painted.as_slice_mut().expect("made in standard layout");
         let slices = voxels.par_chunks_mut(rows * columns).enumerate();
-        let thickness = self.thickness();
         slices.for_each(|(k, slice)| {
-            let slab = &self.slabs[k / thickness];
             for (j, row) in slice.chunks_exact_mut(columns).enumerate() {
-                let (runs, labels) = slab.row((k - slab.first_slice) * rows + j);
+                let (runs, labels) = self.row(k, j);
                 for (run, &label) in runs.iter().zip(labels) {
                     row[run[0] as usize..run[1] as usize].fill(paint(label));
                 }
@@ -222,14 +306,30 @@ mod tests {
                 let mask = noise(shape, percent, seed as u64 + 1);
                 for neighbours in [Neighbours::Six, Neighbours::Eighteen, Neighbours::TwentySix] {
                     let expected = flooded(&mask, neighbours);
+                    let voxels = mask.as_slice().unwrap();
                     for &level in Level::all() {
-                        let found =
-                            cpu::labelled(level, mask.as_slice().unwrap(), shape, neighbours).unwrap();
+                        let found = cpu::labelled(level, Slices::Voxels(voxels), shape, neighbours).unwrap();
                         let found = found.labels().unwrap();
                         assert_eq!(found, expected, "{percent} % of {shape:?}, {neighbours:?}, {level:?}");
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn bits_have_the_components_of_their_voxels() {
+        for shape in [[7, 33, 65], [5, 9, 128], [3, 5, 200], [0, 3, 3], [3, 3, 0]] {
+            let mask = noise(shape, 30, 9);
+            let bits = Bits::of(mask.view()).unwrap();
+            let expected = components(&Device::Cpu, mask.view(), Neighbours::Eighteen).unwrap();
+            let found = components_in_bits(&Device::Cpu, &bits, Neighbours::Eighteen).unwrap();
+            assert_eq!(found.list(), expected.list());
+            assert_eq!(found.labels().unwrap(), expected.labels().unwrap());
+            assert_eq!(found.bits(|_| true).unwrap(), bits);
+            let is_large = |part: &Component| part.voxels > 3;
+            let expected = Bits::of(expected.mask(is_large).unwrap().view()).unwrap();
+            assert_eq!(found.bits(is_large).unwrap(), expected);
         }
     }
 

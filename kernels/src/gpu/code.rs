@@ -56,14 +56,22 @@ macro_rules! sources {
     };
 }
 sources![
+    "bits" in "bits/",
+    "blend" in "blend/",
     "cast" in "",
+    "components" in "components/",
     "labels" in "resample/",
+    "measure" in "",
     "median" in "",
+    "morphology" in "morphology/",
+    "nms" in "",
     "peaks" in "",
     "resample" in "resample/",
+    "scan" in "components/",
     "shrink" in "",
     "spline" in "spline/",
     "statistics" in "statistics/",
+    "tiles" in "tiles/",
 ];
 
 /// The source of that name.

@@ -6,13 +6,14 @@
 //!
 //! All of it is done on [`Bits`]; a chain of operations is quickest if it stays there.
 
+mod cuda;
 mod flood;
 mod spread;
 
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
-use crate::bits::{Bits, trim};
+use crate::bits::{Bits, DeviceBits, trim};
 use crate::simd::Level;
 use crate::{Device, Error, Neighbours};
 
@@ -147,26 +148,31 @@ pub fn fill(device: &Device, mask: ArrayView3<'_, bool>) -> Result<Array3<bool>,
 impl Bits {
     /// See [`dilate`].
     pub fn dilated(self, device: &Device, neighbours: Neighbours, times: usize) -> Result<Self, Error> {
-        device.on_cpu(module_path!())?;
-        self.grown(Level::best(), neighbours, times)
+        let grown = |bits: Self| bits.grown(Level::best(), neighbours, times);
+        self.on(device, grown, |bits| bits.dilated(neighbours, times))
     }
 
     /// See [`erode`].
     pub fn eroded(self, device: &Device, neighbours: Neighbours, times: usize) -> Result<Self, Error> {
-        device.on_cpu(module_path!())?;
-        self.shrunk(Level::best(), neighbours, times)
+        let shrunk = |bits: Self| bits.shrunk(Level::best(), neighbours, times);
+        self.on(device, shrunk, |bits| bits.eroded(neighbours, times))
     }
 
     /// See [`open`].
     pub fn opened(self, device: &Device, neighbours: Neighbours, times: usize) -> Result<Self, Error> {
-        self.eroded(device, neighbours, times)?.dilated(device, neighbours, times)
+        let level = Level::best();
+        let opened = |bits: Self| bits.shrunk(level, neighbours, times)?.grown(level, neighbours, times);
+        self.on(device, opened, |bits| bits.eroded(neighbours, times)?.dilated(neighbours, times))
     }
 
     /// See [`close`].
     pub fn closed(self, device: &Device, neighbours: Neighbours, times: usize) -> Result<Self, Error> {
         let Some(Part { bits, corner }) = Part::around(&self, [times; 3])? else { return Ok(self) };
-        let grown = bits.dilated(device, neighbours, times)?;
-        Ok(Part { bits: grown.eroded(device, neighbours, times)?, corner }.in_place_of(self))
+        let level = Level::best();
+        let closed = |bits: Self| bits.grown(level, neighbours, times)?.shrunk(level, neighbours, times);
+        let closed =
+            bits.on(device, closed, |bits| bits.dilated(neighbours, times)?.eroded(neighbours, times))?;
+        Ok(Part { bits: closed, corner }.in_place_of(self))
     }
 
     /// See [`dilate_ball`].
@@ -176,12 +182,12 @@ impl Bits {
         spacing_mm: [f64; 3],
         radius_mm: f64,
     ) -> Result<Self, Error> {
-        device.on_cpu(module_path!())?;
         let reach = reach(spacing_mm, radius_mm);
         let margin = std::array::from_fn(|axis| reach[axis].min(self.shape[axis]));
         let Some(Part { bits, corner }) = Part::around(&self, margin)? else { return Ok(self) };
         let ball = ball(spacing_mm, radius_mm, bits.shape);
-        Ok(Part { bits: bits.reached(Level::best(), &ball)?, corner }.in_place_of(self))
+        let grown = bits.on(device, |bits| bits.reached(Level::best(), &ball), |bits| bits.reached(&ball))?;
+        Ok(Part { bits: grown, corner }.in_place_of(self))
     }
 
     /// See [`erode_ball`].
@@ -191,10 +197,13 @@ impl Bits {
         spacing_mm: [f64; 3],
         radius_mm: f64,
     ) -> Result<Self, Error> {
-        device.on_cpu(module_path!())?;
         let Some(Part { bits, corner }) = Part::around(&self, [1; 3])? else { return Ok(self) };
         let ball = ball(spacing_mm, radius_mm, bits.shape);
-        let shrunk = bits.inverted().reached(Level::best(), &ball)?.inverted();
+        let shrunk = bits.on(
+            device,
+            |bits| Ok(bits.inverted().reached(Level::best(), &ball)?.inverted()),
+            |bits| bits.inverted()?.reached(&ball)?.inverted(),
+        )?;
         Ok(Part { bits: shrunk, corner }.in_place_of(self))
     }
 
@@ -205,20 +214,22 @@ impl Bits {
         spacing_mm: [f64; 3],
         radius_mm: f64,
     ) -> Result<Self, Error> {
-        device.on_cpu(module_path!())?;
         // One more, so that there is an outside to erode from.
         let margin = reach(spacing_mm, radius_mm).map(|voxels| voxels.saturating_add(1));
         let Some(Part { bits, corner }) = Part::around(&self, margin)? else { return Ok(self) };
         let ball = ball(spacing_mm, radius_mm, bits.shape);
-        let grown = bits.reached(Level::best(), &ball)?;
-        let closed = grown.inverted().reached(Level::best(), &ball)?.inverted();
+        let level = Level::best();
+        let closed = bits.on(
+            device,
+            |bits| Ok(bits.reached(level, &ball)?.inverted().reached(level, &ball)?.inverted()),
+            |bits| bits.reached(&ball)?.inverted()?.reached(&ball)?.inverted(),
+        )?;
         Ok(Part { bits: closed, corner }.in_place_of(self))
     }
 
     /// See [`fill`].
     pub fn filled(self, device: &Device) -> Result<Self, Error> {
-        device.on_cpu(module_path!())?;
-        flood::filled(self)
+        self.on(device, flood::filled, DeviceBits::filled)
     }
 
     /// The mask without holes in each slice: voxels outside of it that cannot reach the border of their
@@ -228,8 +239,20 @@ impl Bits {
     ///
     /// [`Error::OutOfMemory`] if there is no room for the result.
     pub fn filled_by_slice(self, device: &Device) -> Result<Self, Error> {
-        device.on_cpu(module_path!())?;
-        flood::filled_by_slice(self)
+        self.on(device, flood::filled_by_slice, DeviceBits::filled_by_slice)
+    }
+
+    /// What `host` makes of it, or on a GPU what `cuda` does.
+    fn on(
+        self,
+        device: &Device,
+        host: impl FnOnce(Self) -> Result<Self, Error>,
+        cuda: impl FnOnce(DeviceBits) -> Result<DeviceBits, Error>,
+    ) -> Result<Self, Error> {
+        match device {
+            Device::Cpu => host(self),
+            Device::Cuda(gpu) => cuda(DeviceBits::upload(gpu, &self)?)?.download(),
+        }
     }
 }
 

@@ -58,9 +58,11 @@ fn emulate() -> Result<(), String> {
     Ok(())
 }
 
-/// The library, which is compiled anew when a source has changed.
-fn build() -> Result<PathBuf, String> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator");
+/// The library, which is compiled anew when a source has changed. A program that is started with its folder in
+/// `LD_LIBRARY_PATH` takes it for the driver.
+pub(crate) fn build() -> Result<PathBuf, String> {
+    // Other crates' tests include this file too.
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernels/tests/emulator");
     let shim = fs::read_to_string(here.join("shim.h")).map_err(|e| e.to_string())?;
     let driver = fs::read_to_string(here.join("driver.cpp")).map_err(|e| e.to_string())?;
     let texts: Vec<(String, String)> = sources()

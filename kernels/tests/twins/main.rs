@@ -5,11 +5,15 @@
 #[path = "../emulator/mod.rs"]
 mod emulator;
 
+mod bits;
 mod cast;
+mod components;
+mod measure;
 mod median;
 mod memory;
+mod nms;
 mod peaks;
+mod resample;
 mod shrink;
 mod spline;
 mod statistics;
-mod resample;

@@ -27,7 +27,7 @@ pub(crate) fn network(test: &str, card: &Card) -> Option<Network> {
         .and_then(|runtime| {
             let load = || -> Result<Network, Error> {
                 let weights = Weights::ensure(card, &Cache::from_environment(), &|_| ())?;
-                Network::load(&runtime, card, weights, 2)
+                Network::load(&runtime, &kernels::Device::Cpu, card, weights, 2)
             };
             load().map_err(|e| e.to_string())
         });

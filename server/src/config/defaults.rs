@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::device::Choice;
+
 use super::{Analysis, Dicom, Http, Limits, Retry, Studies};
 
 impl Default for Dicom {
@@ -55,6 +57,8 @@ impl Default for Analysis {
             workers: 1,
             emergency_workers: 1,
             threads: None,
+            device: Choice::Auto,
+            gpu_memory: None,
             // Measured: 3.2 GiB for 600 slices of 512 x 512 by both networks with two threads, and each further
             // thread reserves some 100 MiB.
             memory_mb: 8 << 10,

@@ -67,11 +67,17 @@ impl Child {
         if let Some(threads) = analysis.threads {
             command.arg("--threads").arg(threads.to_string());
         }
+        command.arg("--device").arg(analysis.device.to_string());
+        if let Some(size) = analysis.gpu_memory {
+            command.arg("--gpu-memory").arg(size.to_string());
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.process_group(0).kill_on_drop(true).spawn()?;
         let group = process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         let group = group.context("it ended at once")?;
-        limit(group, Resource::As, mib(analysis.memory_mb))?;
+        // CUDA reserves hundreds of GiB of addresses, for which there need be no memory: what can be written counts.
+        let counted = if analysis.device.may_be_gpu() { Resource::Data } else { Resource::As };
+        limit(group, counted, mib(analysis.memory_mb))?;
         // The memory of a process that fails holds patients.
         limit(group, Resource::Core, 0)?;
         // Where there is no such file there is no such killer.

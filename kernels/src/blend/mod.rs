@@ -3,12 +3,15 @@
 //! The weights are those of MONAI's sliding window with `mode="gaussian"`, so that networks trained
 //! with it give the same here.
 
+mod cuda;
+
 use std::sync::Arc;
 
-use ndarray::{Array3, ArrayView3, s};
+use ndarray::{Array3, ArrayView3, Axis, s};
 use rayon::prelude::*;
 
-use crate::bits::{Bits, pack_where};
+use crate::bits::{Bits, DeviceBits, pack_where};
+use crate::gpu::{Memory, Volume};
 use crate::simd::{Level, at_each_level};
 use crate::{Device, Error, blank};
 
@@ -41,12 +44,19 @@ pub fn starts(n: usize, tile: usize, overlap: f64) -> Vec<usize> {
 /// The weighted mean of overlapping tiles.
 ///
 /// Only the weighted sum is kept: what all weights sum up to at a voxel follows from where the tiles lay.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Blend {
-    device: Device,
-    sum: Array3<f32>,
+    sum: Sum,
+    shape: [usize; 3],
     /// In the order in which they were added, those that hold a voxel of the volume.
     tiles: Vec<Placed>,
+}
+
+/// The weighted sum, where the tiles are added.
+#[derive(Debug)]
+enum Sum {
+    Host(Array3<f32>),
+    Device(Volume<f32>),
 }
 
 /// Where a tile lies, and the weights along each of its axes as far as it lies in the volume.
@@ -59,85 +69,136 @@ struct Placed {
 }
 
 impl Blend {
-    /// A volume of `shape` that no tile covers yet.
+    /// A volume of `shape` that no tile covers yet, on `device`.
     ///
     /// # Errors
     ///
     /// [`Error::OutOfMemory`] if there is no room for it.
     pub fn new(device: &Device, shape: [usize; 3]) -> Result<Self, Error> {
-        Ok(Self { device: device.clone(), sum: blank(shape)?, tiles: Vec::new() })
+        let sum = match device {
+            Device::Cpu => Sum::Host(blank(shape)?),
+            Device::Cuda(gpu) => {
+                let voxels = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
+                let voxels = voxels.ok_or(Error::OutOfMemory { voxels: usize::MAX })?;
+                Sum::Device(Volume::new(gpu.zeros(voxels)?, shape))
+            }
+        };
+        Ok(Self { sum, shape, tiles: Vec::new() })
     }
 
     /// Adds a tile that starts at `at`. What reaches beyond the volume is left out.
     ///
     /// # Errors
     ///
-    /// None on the CPU.
+    /// None on the CPU; [`Error::OutOfMemory`], [`Error::Driver`] or [`Error::Kernel`] on a GPU.
     pub fn add(&mut self, tile: ArrayView3<'_, f32>, at: [usize; 3]) -> Result<(), Error> {
-        self.device.on_cpu(module_path!())?;
-        self.add_at(Level::best(), tile, at);
+        self.add_at(Level::best(), tile, at)
+    }
+
+    fn add_at(&mut self, level: Level, tile: ArrayView3<'_, f32>, at: [usize; 3]) -> Result<(), Error> {
+        let Some(placed) = self.place(tile.dim().into(), at) else { return Ok(()) };
+        match &mut self.sum {
+            Sum::Host(sum) => add_tile(level, sum, tile, &placed),
+            Sum::Device(sum) => {
+                let tile = sum.gpu().upload_volume(tile)?;
+                cuda::add(sum, &tile.memory, std::slice::from_ref(&placed), |_| 0)?;
+            }
+        }
+        self.tiles.push(placed);
         Ok(())
     }
 
-    fn add_at(&mut self, level: Level, tile: ArrayView3<'_, f32>, at: [usize; 3]) {
-        let shape: [usize; 3] = tile.dim().into();
-        let size = overlap(self.sum.dim().into(), at, shape);
+    /// Adds the tiles of a batch `[n, channels, k, j, i]` on the device, of which tile n starts at `at[n]`, the
+    /// first one first; only `channel` is looked at. What reaches beyond the volume is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`], [`Error::Driver`] or [`Error::Kernel`] if the device could not.
+    ///
+    /// # Panics
+    ///
+    /// If the batch holds fewer tiles of `shape`, there is no such channel, or the volume is not on the device:
+    /// the caller's mistakes.
+    pub fn add_batch(
+        &mut self,
+        batch: &Memory<f32>,
+        [channels, channel]: [usize; 2],
+        shape: [usize; 3],
+        at: &[[usize; 3]],
+    ) -> Result<(), Error> {
+        assert!(channel < channels, "channel {channel} of {channels}");
+        let before = self.tiles.len();
+        let mut numbers = Vec::new();
+        for (number, &at) in at.iter().enumerate() {
+            if let Some(placed) = self.place(shape, at) {
+                self.tiles.push(placed);
+                numbers.push(number);
+            }
+        }
+        let Sum::Device(sum) = &mut self.sum else {
+            panic!("a batch on the device for a volume on the host")
+        };
+        let voxels = shape.iter().product::<usize>();
+        cuda::add(sum, batch, &self.tiles[before..], |n| (numbers[n] * channels + channel) * voxels)
+    }
+
+    /// A tile of `shape` at `at`; `None` if it holds no voxel of the volume.
+    fn place(&self, shape: [usize; 3], at: [usize; 3]) -> Option<Placed> {
+        let size = overlap(self.shape, at, shape);
         if size.contains(&0) {
-            return;
+            return None;
         }
         let falloff = match self.tiles.last() {
             Some(before) if before.shape == shape && before.size() == size => before.falloff.clone(),
             _ => std::array::from_fn(|axis| falloff(shape[axis])[..size[axis]].into()),
         };
-        let [along_k, along_j, along_i] = &falloff;
-        let [k, j, i] = at;
-        let part = s![k..k + size[0], j..j + size[1], i..i + size[2]];
-        let slices = self.sum.slice_mut(part).into_outer_iter_mut();
-        let tile = tile.as_standard_layout();
-        let slices: Vec<_> = slices.zip(tile.outer_iter()).zip(along_k.iter()).collect();
-        slices.into_par_iter().for_each(|((mut sum, tile), &of_slice)| {
-            let tile = tile.to_slice().expect("just made standard").chunks(shape[2]);
-            for ((mut sum, tile), &of_row) in sum.outer_iter_mut().zip(tile).zip(along_j.iter()) {
-                let sum = sum.as_slice_mut().expect("a row of an array in standard layout");
-                add_row(level, sum, tile, along_i, of_slice * of_row);
-            }
-        });
-        self.tiles.push(Placed { at, shape, falloff });
+        Some(Placed { at, shape, falloff })
     }
 
     /// The weighted mean of all tiles at each voxel; 0 where there was none.
     ///
     /// # Errors
     ///
-    /// None on the CPU.
+    /// None on the CPU; [`Error::OutOfMemory`], [`Error::Driver`] or [`Error::Kernel`] on a GPU.
     pub fn finish(self) -> Result<Array3<f32>, Error> {
-        self.device.on_cpu(module_path!())?;
-        Ok(self.finish_at(Level::best()))
+        match self.sum {
+            Sum::Host(sum) => Ok(finished(Level::best(), sum, &self.tiles)),
+            Sum::Device(_) => self.finish_on_device()?.download(),
+        }
     }
 
-    fn finish_at(mut self, level: Level) -> Array3<f32> {
-        let columns = self.sum.dim().2;
-        let slices: Vec<_> = self.sum.outer_iter_mut().enumerate().collect();
-        slices.into_par_iter().for_each(|(k, mut sums)| {
-            let sums = sums.as_slice_mut().expect("a slice of an array in standard layout");
-            into_means(level, &self.tiles, k, sums, columns);
-        });
-        self.sum
-    }
-
-    /// Where what [`Self::finish`] would give is above `threshold`, without writing that down.
+    /// The same, left on the device.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfMemory`] if there is no room for the result.
-    pub fn above(mut self, threshold: f32) -> Result<Bits, Error> {
-        self.device.on_cpu(module_path!())?;
-        let mut bits = Bits::none(self.sum.dim().into())?;
-        let (stride, columns) = (bits.stride, bits.shape[2]);
-        if !self.sum.is_empty() {
-            let slices = bits.words.par_chunks_mut(bits.shape[1] * stride).enumerate();
-            let slices: Vec<_> = slices.zip(self.sum.outer_iter_mut().into_par_iter()).collect();
-            slices.into_par_iter().for_each(|((k, words), mut sums)| {
+    /// [`Error::OutOfMemory`], [`Error::Driver`] or [`Error::Kernel`] if the device could not.
+    ///
+    /// # Panics
+    ///
+    /// If the volume is not on a device: the caller's mistake.
+    pub fn finish_on_device(self) -> Result<Volume<f32>, Error> {
+        let Sum::Device(mut sum) = self.sum else { panic!("a volume on the host") };
+        cuda::finish(&mut sum, &self.tiles)?;
+        Ok(sum)
+    }
+
+    /// Where what [`Self::finish`] would give is above `threshold`; the CPU does not write that down.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if there is no room for the result; on a GPU [`Error::Driver`] or
+    /// [`Error::Kernel`] as well.
+    pub fn above(self, threshold: f32) -> Result<Bits, Error> {
+        let mut sum = match self.sum {
+            Sum::Host(sum) => sum,
+            Sum::Device(_) => return DeviceBits::above(&self.finish_on_device()?, threshold)?.download(),
+        };
+        let mut bits = Bits::none(self.shape)?;
+        let (stride, columns) = (bits.stride, self.shape[2]);
+        if !sum.is_empty() {
+            let slices = bits.words.par_chunks_mut(self.shape[1] * stride).enumerate();
+            let slices = slices.zip(sum.axis_iter_mut(Axis(0)).into_par_iter());
+            slices.for_each(|((k, words), mut sums)| {
                 let sums = sums.as_slice_mut().expect("a slice of an array in standard layout");
                 into_means(Level::best(), &self.tiles, k, sums, columns);
                 for (words, means) in words.chunks_mut(stride).zip(sums.chunks(columns)) {
@@ -147,6 +208,32 @@ impl Blend {
         }
         Ok(bits)
     }
+}
+
+/// Adds the part of a tile that lies in the volume.
+fn add_tile(level: Level, sum: &mut Array3<f32>, tile: ArrayView3<'_, f32>, placed: &Placed) {
+    let ([k, j, i], size, [along_k, along_j, along_i]) = (placed.at, placed.size(), &placed.falloff);
+    let mut part = sum.slice_mut(s![k..k + size[0], j..j + size[1], i..i + size[2]]);
+    let tile = tile.as_standard_layout();
+    let slices: Vec<_> = part.outer_iter_mut().zip(tile.outer_iter()).zip(along_k.iter()).collect();
+    slices.into_par_iter().for_each(|((mut sum, tile), &of_slice)| {
+        let tile = tile.to_slice().expect("just made standard").chunks(placed.shape[2]);
+        for ((mut sum, tile), &of_row) in sum.outer_iter_mut().zip(tile).zip(along_j.iter()) {
+            let sum = sum.as_slice_mut().expect("a row of an array in standard layout");
+            add_row(level, sum, tile, along_i, of_slice * of_row);
+        }
+    });
+}
+
+/// The means from the sums.
+fn finished(level: Level, mut sum: Array3<f32>, tiles: &[Placed]) -> Array3<f32> {
+    let columns = sum.dim().2;
+    let slices: Vec<_> = sum.outer_iter_mut().enumerate().collect();
+    slices.into_par_iter().for_each(|(k, mut sums)| {
+        let sums = sums.as_slice_mut().expect("a slice of an array in standard layout");
+        into_means(level, tiles, k, sums, columns);
+    });
+    sum
 }
 
 impl Placed {
@@ -243,6 +330,11 @@ mod tests {
         assert_eq!(falloff(9)[4], 1.0);
     }
 
+    fn sum_of(blend: &Blend) -> Sum {
+        let Sum::Host(sum) = &blend.sum else { panic!("a volume on the host") };
+        Sum::Host(sum.clone())
+    }
+
     /// The mean of all tiles at each voxel with the weight of the literal formula.
     #[test]
     fn overlapping_tiles_are_their_weighted_mean() {
@@ -276,7 +368,8 @@ mod tests {
                 }
             }
         }
-        let above = blend.clone().above(7.5).unwrap().to_mask().unwrap();
+        let copy = Blend { sum: sum_of(&blend), shape, tiles: blend.tiles.clone() };
+        let above = copy.above(7.5).unwrap().to_mask().unwrap();
         let found = blend.finish().unwrap();
         assert_eq!(above, found.mapv(|mean| mean > 7.5));
         for (at, &found) in found.indexed_iter() {
@@ -291,9 +384,10 @@ mod tests {
         let at = |level| {
             let mut blend = Blend::new(&Device::Cpu, [8, 12, 130]).unwrap();
             for at in [[0, 0, 0], [2, 3, 1], [5, 8, 99], [0, 1, 63]] {
-                blend.add_at(level, tile.view(), at);
+                blend.add_at(level, tile.view(), at).unwrap();
             }
-            blend.finish_at(level).mapv(f32::to_bits)
+            let Sum::Host(sum) = blend.sum else { panic!("a volume on the host") };
+            finished(level, sum, &blend.tiles).mapv(f32::to_bits)
         };
         let expected = at(Level::all()[0]);
         assert!(Level::all().iter().all(|&level| at(level) == expected));
@@ -329,8 +423,9 @@ mod tests {
         assert_eq!(found.as_slice().unwrap()[..4], [0.0, 0.0, 3.0, 3.0]);
         for empty in [[0, 2, 2], [2, 2, 0]] {
             let blend = Blend::new(&Device::Cpu, empty).unwrap();
-            assert!(blend.clone().above(-1.0).unwrap().words().is_empty());
             assert!(blend.finish().unwrap().is_empty());
+            let blend = Blend::new(&Device::Cpu, empty).unwrap();
+            assert!(blend.above(-1.0).unwrap().words().is_empty());
         }
     }
 }

@@ -4,10 +4,15 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use half::f16;
+use kernels::IndexMap;
 use ndarray::{Array2, Array3, ArrayBase, Data, Dimension, s};
 
 /// The CT's spacing along i, j and k.
 pub(crate) const SPACING_MM: [f64; 3] = [0.7, 0.7, 1.25];
+
+/// 1 mm of it, `[k, j, i]`.
+pub(crate) const MILLIMETRE: [usize; 3] = [375, 358, 358];
 
 const SHAPE: [usize; 3] = [300, 512, 512];
 
@@ -46,6 +51,17 @@ impl Input {
     }
 }
 
+/// From an array of `to` voxels onto one of `from` voxels that begins and ends where it does.
+pub(crate) fn fitting(from: [usize; 3], to: [usize; 3]) -> IndexMap {
+    let mut map = [[0.0; 4]; 3];
+    for axis in 0..3 {
+        let scale = from[2 - axis] as f64 / to[2 - axis] as f64;
+        map[axis][axis] = scale;
+        map[axis][3] = 0.5 * scale - 0.5;
+    }
+    map
+}
+
 /// A number as NumPy names it.
 pub(crate) trait Number: Copy {
     const NAME: &'static str;
@@ -62,7 +78,7 @@ macro_rules! number {
         }
     )*};
 }
-number!(i16: "<i2", u32: "<u4", f32: "<f4", f64: "<f8");
+number!(i16: "<i2", f16: "<f2", u32: "<u4", f32: "<f4", f64: "<f8");
 
 impl Number for bool {
     const NAME: &'static str = "|b1";

@@ -3,11 +3,15 @@
 //! Where tiles start is [`crate::blend::starts`]'s business, and putting their answers together
 //! [`crate::blend::Blend`]'s.
 
-use ndarray::{Array5, ArrayView3, s};
+mod cuda;
+
+use ndarray::{Array3, Array5, ArrayView3, s};
 use rayon::prelude::*;
 
 use crate::bits::Bits;
-use crate::{Device, Error, Voxel, blank};
+use crate::{Device, Error, Voxel, any, blank};
+
+pub use cuda::gather_on_device;
 
 /// The tiles of `shape` that start at `starts` (`[k, j, i]`) as one batch `[n, 1, k, j, i]`, with `pad`
 /// where they reach beyond `volume`.
@@ -25,20 +29,28 @@ pub fn gather<T: Voxel>(
     shape: [usize; 3],
     pad: T,
 ) -> Result<Array5<T>, Error> {
-    device.on_cpu(module_path!())?;
     let too_many = Error::OutOfMemory { voxels: usize::MAX };
     let slices = starts.len().checked_mul(shape[0]).ok_or(too_many)?;
     let mut batch = blank([slices, shape[1], shape[2]])?;
     let size = shape[1] * shape[2];
     if !batch.is_empty() {
         let voxels = batch.as_slice_mut().expect("made in standard layout");
+        if let Device::Cuda(gpu) = device {
+            any::download(&cuda::gather(gpu, volume, starts, shape, pad)?, voxels)?;
+            return Ok(in_tiles(batch, starts.len(), shape));
+        }
         voxels.par_chunks_mut(size).enumerate().for_each(|(at, slice)| {
             let [k, j, i] = starts[at / shape[0]];
             cut_slice(volume, [k.saturating_add_unsigned(at % shape[0]), j, i], slice, shape[2], pad);
         });
     }
-    let batch = batch.into_shape_with_order([starts.len(), 1, shape[0], shape[1], shape[2]]);
-    Ok(batch.expect("as many voxels in the same order"))
+    Ok(in_tiles(batch, starts.len(), shape))
+}
+
+/// The slices of all tiles as `count` tiles of one channel.
+fn in_tiles<T>(slices: Array3<T>, count: usize, shape: [usize; 3]) -> Array5<T> {
+    let batch = slices.into_shape_with_order([count, 1, shape[0], shape[1], shape[2]]);
+    batch.expect("as many voxels in the same order")
 }
 
 /// One slice of a tile, with rows of `columns` voxels, whose first voxel lies at `at`.
@@ -87,7 +99,6 @@ pub fn holding(wanted: &Bits, starts: &[[isize; 3]], shape: [usize; 3]) -> Vec<b
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array3;
     use proptest::prelude::*;
 
     use super::*;

@@ -3,11 +3,16 @@
 //! An eighth of the memory of an array of `bool`, and 64 voxels at a time. What masks grow, shrink and
 //! fill by is in [`crate::morphology`].
 
+mod cuda;
+
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
 use crate::simd::{Level, at_each_level};
 use crate::{Device, Error, Voxel, blank};
+
+pub use cuda::DeviceBits;
+use cuda::Wanted;
 
 /// A mask of one bit per voxel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +61,13 @@ impl Bits {
         low: T,
         high: T,
     ) -> Result<Self, Error> {
-        device.on_cpu(module_path!())?;
-        Self::wherever(volume, |value| value >= low && value <= high)
+        match device {
+            Device::Cpu => Self::wherever(volume, |value| value >= low && value <= high),
+            Device::Cuda(gpu) => {
+                let wanted = Wanted { low: exact(low), high: exact(high), above: false };
+                cuda::wherever(gpu, volume, wanted)?.download()
+            }
+        }
     }
 
     /// The voxels of `volume` above `threshold`; those that are not a number are not.
@@ -70,8 +80,13 @@ impl Bits {
         volume: ArrayView3<'_, T>,
         threshold: T,
     ) -> Result<Self, Error> {
-        device.on_cpu(module_path!())?;
-        Self::wherever(volume, |value| value > threshold)
+        match device {
+            Device::Cpu => Self::wherever(volume, |value| value > threshold),
+            Device::Cuda(gpu) => {
+                let wanted = Wanted { low: exact(threshold), high: f64::INFINITY, above: true };
+                cuda::wherever(gpu, volume, wanted)?.download()
+            }
+        }
     }
 
     /// The voxels of `volume` that `is_in` says.
@@ -231,16 +246,22 @@ impl Bits {
     }
 }
 
+/// The value of any kind of voxel as the kernels compare it.
+fn exact<T: Voxel>(value: T) -> f64 {
+    // Only these kinds have values that single precision does not hold.
+    let any: &dyn std::any::Any = &value;
+    match (any.downcast_ref::<i32>(), any.downcast_ref::<u32>()) {
+        (Some(&value), _) => f64::from(value),
+        (_, Some(&value)) => f64::from(value),
+        _ => f64::from(value.to_f32()),
+    }
+}
+
 /// Clears the bits beyond the last column.
 pub(crate) fn trim(rows: &mut [u64], stride: usize, last: u64) {
     if last != u64::MAX {
         rows.iter_mut().skip(stride - 1).step_by(stride).for_each(|word| *word &= last);
     }
-}
-
-/// One bit per voxel of a row, the first one lowest.
-pub(crate) fn pack_row(row: &[bool], words: &mut [u64]) {
-    pack_where(Level::best(), row, words, |is_in| is_in);
 }
 
 at_each_level! {
@@ -279,7 +300,7 @@ static UNPACKED: [[bool; 8]; 256] = {
     table
 };
 
-/// The opposite of [`pack_row`].
+/// The opposite of [`pack_where`].
 pub(crate) fn unpack_row(words: &[u64], row: &mut [bool]) {
     for (word, voxels) in words.iter().zip(row.chunks_mut(64)) {
         let (eights, rest) = voxels.as_chunks_mut::<8>();
