@@ -1,6 +1,5 @@
 //! Where kernels run.
 
-use crate::Error;
 use crate::gpu::Gpu;
 
 /// Where a kernel runs.
@@ -12,16 +11,4 @@ pub enum Device {
     Cpu,
     /// A CUDA device.
     Cuda(Gpu),
-}
-
-impl Device {
-    /// For operations whose twin is not there yet.
-    pub(crate) fn on_cpu(&self, name: &str) -> Result<(), Error> {
-        match self {
-            Self::Cpu => Ok(()),
-            Self::Cuda(_) => {
-                Err(Error::Kernel { name: name.to_owned(), problem: "it runs on the CPU only".to_owned() })
-            }
-        }
-    }
 }

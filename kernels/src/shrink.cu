@@ -20,6 +20,12 @@ __device__ inline void blocks(float *out, const T *in, u64 shape_k, u64 shape_j,
     out[at] = total * share;
 }
 
+extern "C" __global__ void shrink_blocks_u8(float *out, const u8 *in, u64 shape_k, u64 shape_j, u64 shape_i, u64 rows,
+                                            u64 columns, u32 block_k, u32 block_j, u32 block_i, float low, float high,
+                                            float share) {
+    blocks(out, in, shape_k, shape_j, shape_i, rows, columns, block_k, block_j, block_i, low, high, share);
+}
+
 extern "C" __global__ void shrink_blocks_i16(float *out, const i16 *in, u64 shape_k, u64 shape_j, u64 shape_i,
                                              u64 rows, u64 columns, u32 block_k, u32 block_j, u32 block_i, float low,
                                              float high, float share) {
@@ -55,6 +61,12 @@ __device__ inline void areas(float *out, const T *in, const u32 *first, const u3
         total += shares[start[i] + c] * sum;
     }
     out[at] = total;
+}
+
+extern "C" __global__ void shrink_areas_u8(float *out, const u8 *in, const u32 *first, const u32 *start,
+                                           const float *shares, u64 shape_k, u64 shape_j, u64 shape_i, u64 rows,
+                                           u64 columns) {
+    areas(out, in, first, start, shares, shape_k, shape_j, shape_i, rows, columns);
 }
 
 extern "C" __global__ void shrink_areas_i16(float *out, const i16 *in, const u32 *first, const u32 *start,

@@ -4,7 +4,8 @@ use cudarc::driver::PushKernelArg;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
-use crate::gpu::{Volume, Voxels, blocks, refused};
+use crate::gpu::{Volume, blocks, refused, with_uploaded};
+use crate::resample::Stored;
 use crate::simd::{Level, at_each_level};
 use crate::{Device, Error, Voxel, blank};
 
@@ -32,7 +33,7 @@ pub fn block_means<T: Voxel>(
     match device {
         Device::Cpu => reference(source, block, low, high),
         Device::Cuda(gpu) => {
-            block_means_on_device(&Voxels::upload(gpu, source)?, block, low, high)?.download()
+            with_uploaded!(gpu, source, volume => block_means_on_device(volume, block, low, high))?.download()
         }
     }
 }
@@ -46,8 +47,8 @@ pub fn block_means<T: Voxel>(
 /// # Panics
 ///
 /// As [`block_means`].
-pub fn block_means_on_device(
-    source: &Voxels,
+pub fn block_means_on_device<T: Stored>(
+    source: &Volume<T>,
     block: [usize; 3],
     low: f32,
     high: f32,
@@ -57,14 +58,13 @@ pub fn block_means_on_device(
     let shape: [usize; 3] = std::array::from_fn(|axis| from[axis] / block[axis]);
     // SAFETY: the kernel below sets all of it.
     let mut out = unsafe { gpu.volume::<f32>(shape)? };
-    let kernel = gpu.kernel("shrink", &source.kernel("shrink_blocks"))?;
+    let kernel = gpu.kernel("shrink", &format!("shrink_blocks_{}", T::NAME))?;
     let sizes = [shape[0], shape[1], shape[2], from[1], from[2]].map(|n| n as u64);
     let share = 1.0 / block.iter().product::<usize>() as f32;
     // A block longer than the axis leaves nothing, however long it is.
     let block = block.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
     let mut launch = gpu.stream().launch_builder(&kernel);
-    launch.arg(&mut out.memory.slice);
-    source.pass(&mut launch);
+    launch.arg(&mut out.memory.slice).arg(&source.memory.slice);
     for n in &sizes {
         launch.arg(n);
     }
@@ -138,7 +138,9 @@ pub fn area_means<T: Voxel>(
     assert!((0..3).all(|d| from[d] > 0 || shape[d] == 0), "{shape:?} voxels of the space of {from:?}");
     match device {
         Device::Cpu => covered(Level::best(), source, shape),
-        Device::Cuda(gpu) => area_means_on_device(&Voxels::upload(gpu, source)?, shape)?.download(),
+        Device::Cuda(gpu) => {
+            with_uploaded!(gpu, source, volume => area_means_on_device(volume, shape))?.download()
+        }
     }
 }
 
@@ -151,7 +153,7 @@ pub fn area_means<T: Voxel>(
 /// # Panics
 ///
 /// As [`area_means`].
-pub fn area_means_on_device(source: &Voxels, shape: [usize; 3]) -> Result<Volume<f32>, Error> {
+pub fn area_means_on_device<T: Stored>(source: &Volume<T>, shape: [usize; 3]) -> Result<Volume<f32>, Error> {
     let (gpu, from) = (source.gpu(), source.shape());
     assert!((0..3).all(|d| from[d] > 0 || shape[d] == 0), "{shape:?} voxels of the space of {from:?}");
     let (mut first, mut start, mut shares) = (Vec::new(), Vec::new(), Vec::new());
@@ -164,12 +166,11 @@ pub fn area_means_on_device(source: &Voxels, shape: [usize; 3]) -> Result<Volume
     let (first, start, shares) = (gpu.upload(&first)?, gpu.upload(&start)?, gpu.upload(&shares)?);
     // SAFETY: the kernel below sets all of it.
     let mut out = unsafe { gpu.volume::<f32>(shape)? };
-    let kernel = gpu.kernel("shrink", &source.kernel("shrink_areas"))?;
+    let kernel = gpu.kernel("shrink", &format!("shrink_areas_{}", T::NAME))?;
     let voxels = shape.iter().product();
     let sizes = [shape[0], shape[1], shape[2], from[1], from[2]].map(|n| n as u64);
     let mut launch = gpu.stream().launch_builder(&kernel);
-    launch.arg(&mut out.memory.slice);
-    source.pass(&mut launch);
+    launch.arg(&mut out.memory.slice).arg(&source.memory.slice);
     launch.arg(&first.slice).arg(&start.slice).arg(&shares.slice);
     for n in &sizes {
         launch.arg(n);

@@ -11,7 +11,6 @@
 mod code;
 mod memory;
 pub mod nvrtc;
-mod voxels;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -26,7 +25,6 @@ use crate::Error;
 
 pub use code::{Source, prelude, sources};
 pub use memory::{Element, Memory, Volume};
-pub use voxels::Voxels;
 
 /// A CUDA device as its driver describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,6 +205,31 @@ impl Gpu {
             .map_err(|error| Error::Kernel { name: name.to_owned(), problem: format!("{:?}", error.0) })
     }
 }
+
+/// What `$body` is of a host's array, uploaded as the kind of voxel that kernels read: `$volume` is a
+/// `&Volume` of it.
+macro_rules! with_uploaded {
+    ($gpu:expr, $source:expr, $volume:ident => $body:expr) => {{
+        let source = $source.as_standard_layout();
+        let shape: [usize; 3] = source.dim().into();
+        let voxels = source.as_slice().expect("just made standard");
+        match T::upload($gpu, voxels)? {
+            $crate::resample::Uploaded::U8(memory) => {
+                let $volume = &$crate::gpu::Volume::new(memory, shape);
+                $body
+            }
+            $crate::resample::Uploaded::I16(memory) => {
+                let $volume = &$crate::gpu::Volume::new(memory, shape);
+                $body
+            }
+            $crate::resample::Uploaded::F32(memory) => {
+                let $volume = &$crate::gpu::Volume::new(memory, shape);
+                $body
+            }
+        }
+    }};
+}
+pub(crate) use with_uploaded;
 
 /// Enough blocks of `block` threads along each axis (x, y, z) for `threads` of them.
 pub(crate) fn blocks(threads: [usize; 3], block: [u32; 3]) -> LaunchConfig {

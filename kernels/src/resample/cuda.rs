@@ -75,10 +75,17 @@ impl Kind {
 
 /// Which box of which source it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Extent {
-    pub(super) shape: [usize; 3],
-    pub(super) at: [usize; 3],
-    pub(super) of: [usize; 3],
+pub(crate) struct Extent {
+    pub(crate) shape: [usize; 3],
+    pub(crate) at: [usize; 3],
+    pub(crate) of: [usize; 3],
+}
+
+impl Extent {
+    /// All of a source.
+    pub(crate) fn whole(shape: [usize; 3]) -> Self {
+        Self { shape, at: [0; 3], of: shape }
+    }
 }
 
 /// `slices` of the output from `from`, which is the box `extent` of the source.

@@ -8,6 +8,7 @@
 //! slab. A map under which the output's axes follow the source's (any order, any direction) is several
 //! times as fast as an oblique one.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -16,7 +17,7 @@ use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 use crate::gpu::{Element, Volume};
 use crate::grid::{self, Axis, Line};
 use crate::simd::Level;
-use crate::{Device, Error, IndexMap, Real, Voxel, blank, spline};
+use crate::{Device, Error, IndexMap, Real, Voxel, blank, cast, spline};
 
 mod aligned;
 pub(crate) mod cuda;
@@ -26,8 +27,9 @@ pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 
+use cuda::Kind;
 pub use cuda::Stored;
-use cuda::{Extent, Kind};
+pub(crate) use cuda::{Extent, Uploaded};
 use rows::{Above, Finish, Scale};
 
 /// How a value between voxels comes of the voxels around it.
@@ -244,9 +246,7 @@ impl Sampling {
     }
 
     /// `slices` of the output onto `to`, from the whole source or from [`Self::source_of`] them: the same
-    /// bits as in the whole output.
-    ///
-    /// A cubic spline needs the whole source whatever the slices, and is the whole output's but for rounding.
+    /// bits as in the whole output (of a cubic spline, the same but for rounding).
     ///
     /// Memory that was used before is faster than the fresh memory of [`Self::volume`], which the
     /// operating system has to clear.
@@ -277,12 +277,11 @@ impl Sampling {
             "the source has not all of {needed:?}"
         );
         if self.interpolation == Interpolation::Cubic {
-            let (mut map, shape) = (self.map, [slices.len(), rows, columns]);
-            for row in &mut map {
-                row[3] += row[2] * slices.start as f64;
-            }
-            let voxels = ArrayView3::from_shape(source.of, &source.voxels).expect("has all that is needed");
-            to.assign(&spline::resample(device, voxels, shape, &map, self.values)?);
+            let Part { voxels, shape, at, of } = source;
+            let extent = Extent { shape: *shape, at: *at, of: *of };
+            let (shape, map) = self.of_slices(&slices);
+            let made = spline::resample_part(device, voxels, extent, shape, &map, self.values)?;
+            to.assign(&made);
             return Ok(());
         }
         let voxels = to.as_slice_mut().expect("the caller's array in standard layout");
@@ -293,12 +292,15 @@ impl Sampling {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfMemory`] if the device has no room, and [`Error::Driver`] or [`Error::Kernel`] if it failed;
-    /// [`Error::Kernel`] as well for cubic splines, which are [`spline::resample_on_device`]'s.
+    /// [`Error::OutOfMemory`] if the device has no room, and [`Error::Driver`] or [`Error::Kernel`] if it failed.
     pub fn on_device<T: Stored, O: Real>(&self, source: &Volume<T>) -> Result<Volume<O>, Error> {
         if self.interpolation == Interpolation::Cubic {
-            let problem = "cubic splines on a device have a function of their own".to_owned();
-            return Err(Error::Kernel { name: "resample".to_owned(), problem });
+            let made = spline::resample_on_device(source, self.shape, &self.map, self.values)?;
+            let made: Box<dyn Any> = match O::KIND {
+                Kind::Half => Box::new(Volume::new(cast::to_half(&made.memory)?, self.shape)),
+                _ => Box::new(made),
+            };
+            return Ok(*made.downcast().expect("the kind says which it is"));
         }
         let extent = Extent { shape: source.shape(), at: [0; 3], of: source.shape() };
         let made = cuda::resample(self, O::KIND, &source.memory, extent, 0..self.shape[0])?;
@@ -313,7 +315,8 @@ impl Sampling {
             return nothing;
         }
         if self.interpolation == Interpolation::Cubic {
-            return source.map(|n| 0..n);
+            let (shape, map) = self.of_slices(&slices);
+            return spline::source_of(&map, shape, source);
         }
         let boxed: [Range<usize>; 3] = match grid::along_axes(&self.map, self.shape) {
             Some(lines) => by_source_axis(lines, |axis, line| {
@@ -324,6 +327,12 @@ impl Sampling {
             None => oblique::source_of(&self.map, self.shape, source, slices),
         };
         if boxed.iter().any(Range::is_empty) { nothing } else { boxed }
+    }
+
+    /// Shape and map of an output that is only these slices.
+    fn of_slices(&self, slices: &Range<usize>) -> ([usize; 3], IndexMap) {
+        let map = self.map.map(|[i, j, k, start]| [i, j, k, start + k * slices.start as f64]);
+        ([slices.len(), self.shape[1], self.shape[2]], map)
     }
 
     /// What to blend along one axis of the source.

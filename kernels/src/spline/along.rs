@@ -156,8 +156,11 @@ pub(super) fn places(
 }
 
 /// For each axis of the source, the coefficients that the places of an output of `shape` need; `None` if
-/// all of them are outside.
+/// there are none, or all of them are outside.
 pub(super) fn reached(map: &IndexMap, shape: [usize; 3], source: [usize; 3]) -> Option<[Range<isize>; 3]> {
+    if shape.contains(&0) {
+        return None;
+    }
     let mut reached = [const { 0..0 }; 3];
     for (axis, stretch) in reached.iter_mut().enumerate() {
         let row = map[2 - axis];

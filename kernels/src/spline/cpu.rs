@@ -11,6 +11,7 @@ use ndarray::{ArrayViewMut3, Axis, s};
 use rayon::prelude::*;
 
 use super::along::{Along, Taps, Z};
+use crate::resample::Extent;
 use crate::simd::{Instructions, Level, at_each_level};
 use crate::{Error, Real, Voxel};
 
@@ -30,12 +31,11 @@ const HELD: usize = 128 << 10;
 /// Values that are worked on together.
 const LANE: usize = 16;
 
-/// The source in standard layout.
+/// A source in standard layout, or the box of it that is needed.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a, T> {
     pub(super) voxels: &'a [T],
-    /// Slices, rows, columns.
-    pub(super) shape: [usize; 3],
+    pub(super) extent: Extent,
 }
 
 /// Which indices of an axis of the output lie inside of the source, and where.
@@ -74,9 +74,9 @@ pub(super) fn aligned<T: Voxel, O: Real>(
         out.par_mapv_inplace(|_| put.outside);
         return Ok(());
     }
-    let along_j = Along::places(places_j, source.shape[1]);
-    let along_i = Along::places(places_i, source.shape[2]);
-    let along_k = |at: Range<usize>| Along::places(&places_k[at], source.shape[0]);
+    let along_j = Along::places(places_j, source.extent.of[1]);
+    let along_i = Along::places(places_i, source.extent.of[2]);
+    let along_k = |at: Range<usize>| Along::places(&places_k[at], source.extent.of[0]);
     for (axis, inside) in [inside_k, inside_j].into_iter().enumerate() {
         for beyond in [0..inside.start, inside.end..out.len_of(Axis(axis))] {
             out.slice_axis_mut(Axis(axis), beyond.into()).par_mapv_inplace(|_| put.outside);
@@ -96,8 +96,10 @@ pub(super) fn sampled<T: Voxel, O: Real>(
     along_i: &Along,
     put: &Rows<O>,
 ) -> Result<(), Error> {
-    let [_, rows, columns] = source.shape;
-    let slice = |k: usize| &source.voxels[k * rows * columns..][..rows * columns];
+    let [_, rows, columns] = source.extent.shape;
+    let begin = source.extent.at;
+    let slice = |k: usize| &source.voxels[(k - begin[0]) * rows * columns..][..rows * columns];
+    let begin = [begin[1], begin[2]];
     let (slices, width) = (out.dim().0, along_i.at.len());
     let size = along_j.at.len() * width;
     let kept = Kept(Mutex::default());
@@ -108,7 +110,7 @@ pub(super) fn sampled<T: Voxel, O: Real>(
             let mut plane = std::mem::take(&mut scratch.plane);
             plane.resize(size, 0.0);
             let k = whole.window[whole.at[at]];
-            in_plane(level, level, slice(k), columns, along_j, along_i, &mut scratch, &mut plane);
+            in_plane(level, level, slice(k), columns, begin, along_j, along_i, &mut scratch, &mut plane);
             for (to, row) in to.outer_iter_mut().zip(plane.chunks(width)) {
                 put.put(level, to.into_slice().expect("rows are contiguous"), row);
             }
@@ -131,7 +133,7 @@ pub(super) fn sampled<T: Voxel, O: Real>(
             let k = used.start + (at + count - used.start % count) % count;
             if used.contains(&k) && *holds != k {
                 let mut scratch = kept.take();
-                in_plane(level, level, slice(k), columns, along_j, along_i, &mut scratch, plane);
+                in_plane(level, level, slice(k), columns, begin, along_j, along_i, &mut scratch, plane);
                 kept.put(scratch);
                 *holds = k;
             }
@@ -179,11 +181,12 @@ struct Scratch {
 }
 
 at_each_level! {
-    /// One slice of the source, filtered and sampled along j and i.
+    /// One slice of the source, filtered and sampled along j and i. `slice` begins with that row and column.
     fn in_plane[T: Voxel](
         own: Level,
         slice: &[T],
         columns: usize,
+        begin: [usize; 2],
         along_j: &Along,
         along_i: &Along,
         scratch: &mut Scratch,
@@ -201,7 +204,9 @@ at_each_level! {
             let write = |at: usize, row: &[f32]| {
                 rows[at * stride + start - used.start..][..row.len()].copy_from_slice(row);
             };
-            let row_of = |at: usize| &slice[along_j.window[at] * columns..][strip.clone()];
+            let row_of = |at: usize| {
+                &slice[(along_j.window[at] - begin[0]) * columns + strip.start - begin[1]..][..strip.len()]
+            };
             lines(along_j, strip.len(), row_of, held, line, write);
         }
         if let Taps::Voxels = along_i.taps {

@@ -5,24 +5,25 @@ use std::ops::Range;
 use cudarc::driver::PushKernelArg;
 
 use super::along::{self, Along};
-use crate::gpu::{Gpu, Memory, Volume, Voxels, blocks, refused};
+use crate::gpu::{Gpu, Memory, Volume, blocks, refused};
 use crate::grid::{self, Line};
-use crate::resample::Values;
+use crate::resample::{Extent, Stored, Values};
 use crate::{Error, IndexMap};
 
 /// Threads of a block.
 const BLOCK: [u32; 3] = [256, 1, 1];
 
-/// The spline through `source` as [`super::resample`] has it.
-pub(super) fn resample(
-    source: &Voxels,
+/// The spline through `source`, which is the box `extent` of one, as [`super::resample`] has it.
+pub(super) fn resample<T: Stored>(
+    source: &Memory<T>,
+    extent: Extent,
     shape: [usize; 3],
     map: &IndexMap,
     values: Values,
 ) -> Result<Volume<f32>, Error> {
     match grid::along_axes(map, shape) {
-        Some(lines) => aligned(source, shape, lines, values),
-        None => oblique(source, shape, map, values),
+        Some(lines) => aligned(source, extent, shape, lines, values),
+        None => oblique(source, extent, shape, map, values),
     }
 }
 
@@ -51,56 +52,60 @@ impl Sums {
 }
 
 /// Along the middle axis of `[outer, n, inner]`, from voxel `start` on.
-fn sum(source: &Voxels, along: &Sums, start: usize, [outer, n, inner]: [usize; 3]) -> Result<Voxels, Error> {
+fn sum<T: Stored>(
+    source: &Memory<T>,
+    along: &Sums,
+    start: usize,
+    [outer, n, inner]: [usize; 3],
+) -> Result<Volume<f32>, Error> {
     let gpu = source.gpu();
     let shape = [outer, along.count(), inner];
     // SAFETY: the kernel below sets all of it.
     let mut out = unsafe { gpu.volume::<f32>(shape)? };
-    let kernel = gpu.kernel("spline", &source.kernel("spline_along"))?;
+    let kernel = gpu.kernel("spline", &format!("spline_along_{}", T::NAME))?;
     let [start, outer, count, n, inner] = [start, outer, along.count(), n, inner].map(|n| n as u64);
     let mut launch = gpu.stream().launch_builder(&kernel);
-    launch.arg(&mut out.memory.slice);
-    source.pass(&mut launch);
+    launch.arg(&mut out.memory.slice).arg(&source.slice);
     launch.arg(&along.first.slice).arg(&along.weights.slice).arg(&along.taps).arg(&start);
     launch.arg(&outer).arg(&count).arg(&n).arg(&inner);
     // SAFETY: the arguments are those of spline.cu; the sums stay within `n`, and `start`, `outer`, `n` and
     // `inner` within the source.
     unsafe { launch.launch(blocks([shape.iter().product(), 1, 1], BLOCK)) }.map_err(refused)?;
-    Ok(out.into())
+    Ok(out)
 }
 
 /// Slices that are used, sampled along j and i.
-fn in_planes(
-    source: &Voxels,
+fn in_planes<T: Stored>(
+    source: &Memory<T>,
+    extent: Extent,
     slices: Range<usize>,
     along_j: &Sums,
     along_i: &Sums,
 ) -> Result<Volume<f32>, Error> {
-    let [_, rows, columns] = source.shape();
-    let start = (slices.start * rows + along_j.used.start) * columns;
+    let [_, rows, columns] = extent.shape;
+    let [k, j, i] = extent.at;
+    let start = ((slices.start - k) * rows + along_j.used.start - j) * columns;
     let along = sum(source, along_j, start, [slices.len(), rows, columns])?;
     let lines = slices.len() * along_j.count();
-    match sum(&along, along_i, along_i.used.start, [lines, columns, 1])? {
-        Voxels::Single(planes) => Ok(planes),
-        Voxels::Short(_) => unreachable!("sums are in single precision"),
-    }
+    sum(&along.memory, along_i, along_i.used.start - i, [lines, columns, 1])
 }
 
-fn aligned(
-    source: &Voxels,
+fn aligned<T: Stored>(
+    source: &Memory<T>,
+    extent: Extent,
     shape: [usize; 3],
     lines: [Line; 3],
     values: Values,
 ) -> Result<Volume<f32>, Error> {
     let gpu = source.gpu();
-    let size = source.shape();
+    let size = extent.of;
     let places = along::places(lines, shape, size);
     if places.iter().any(|(_, places)| places.is_empty()) {
         return filled(gpu, shape, values.outside);
     }
     let of = |axis: usize| Sums::of(gpu, &Along::places(&places[axis].1, size[axis]), size[axis]);
     let [along_k, along_j, along_i] = [of(0)?, of(1)?, of(2)?];
-    let planes = in_planes(source, along_k.used.clone(), &along_j, &along_i)?;
+    let planes = in_planes(source, extent, along_k.used.clone(), &along_j, &along_i)?;
     // SAFETY: the kernel below sets all of it.
     let mut out = unsafe { gpu.volume::<f32>(shape)? };
     let kernel = gpu.kernel("spline", "spline_finish")?;
@@ -130,17 +135,23 @@ fn aligned(
     Ok(out)
 }
 
-fn oblique(source: &Voxels, shape: [usize; 3], map: &IndexMap, values: Values) -> Result<Volume<f32>, Error> {
+fn oblique<T: Stored>(
+    source: &Memory<T>,
+    extent: Extent,
+    shape: [usize; 3],
+    map: &IndexMap,
+    values: Values,
+) -> Result<Volume<f32>, Error> {
     let gpu = source.gpu();
-    let size = source.shape();
+    let size = extent.of;
     let Some(reached) = along::reached(map, shape, size) else {
         return filled(gpu, shape, values.outside);
     };
     let of = |axis: usize| Sums::of(gpu, &Along::coefficients(reached[axis].clone(), size[axis]), size[axis]);
     let [along_k, along_j, along_i] = [of(0)?, of(1)?, of(2)?];
-    let planes = in_planes(source, along_k.used.clone(), &along_j, &along_i)?;
+    let planes = in_planes(source, extent, along_k.used.clone(), &along_j, &along_i)?;
     let slice = along_j.count() * along_i.count();
-    let coefficients = sum(&planes.into(), &along_k, 0, [1, along_k.used.len(), slice])?;
+    let coefficients = sum(&planes.memory, &along_k, 0, [1, along_k.used.len(), slice])?;
     // SAFETY: the kernel below sets all of it.
     let mut out = unsafe { gpu.volume::<f32>(shape)? };
     let kernel = gpu.kernel("spline", "spline_oblique")?;
@@ -151,7 +162,7 @@ fn oblique(source: &Voxels, shape: [usize; 3], map: &IndexMap, values: Values) -
     let Values { scale, offset, least, most, outside } = values;
     let mut launch = gpu.stream().launch_builder(&kernel);
     launch.arg(&mut out.memory.slice);
-    coefficients.pass(&mut launch);
+    launch.arg(&coefficients.memory.slice);
     launch.arg(&rows).arg(&columns);
     for n in &shape {
         launch.arg(n);

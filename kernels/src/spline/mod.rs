@@ -16,12 +16,14 @@ mod along;
 mod cpu;
 mod cuda;
 
+use std::ops::Range;
+
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
-use crate::gpu::{Volume, Voxels};
+use crate::gpu::Volume;
 use crate::grid;
-use crate::resample::Values;
+use crate::resample::{Extent, Stored, Uploaded, Values};
 use crate::simd::Level;
 use crate::{Device, Error, IndexMap, Real, Voxel, blank};
 use along::Along;
@@ -47,14 +49,46 @@ pub fn resample<T: Voxel, O: Real>(
     map: &IndexMap,
     values: Values,
 ) -> Result<Array3<O>, Error> {
-    match device {
-        Device::Cpu => reference(Level::best(), source, shape, map, values),
-        Device::Cuda(gpu) => {
-            let found = cuda::resample(&Voxels::upload(gpu, source)?, shape, map, values)?.download()?;
-            // Rounding to half precision is the same on the host.
-            Ok(found.mapv(O::from_f32))
+    let source = source.as_standard_layout();
+    let voxels = source.as_slice().expect("just made standard");
+    resample_part(device, voxels, Extent::whole(source.dim().into()), shape, map, values)
+}
+
+/// The same from the box `extent` of a source, which has all of [`source_of`].
+pub(crate) fn resample_part<T: Voxel, O: Real>(
+    device: &Device,
+    voxels: &[T],
+    extent: Extent,
+    shape: [usize; 3],
+    map: &IndexMap,
+    values: Values,
+) -> Result<Array3<O>, Error> {
+    let gpu = match device {
+        Device::Cpu => return reference(Level::best(), cpu::Source { voxels, extent }, shape, map, values),
+        Device::Cuda(gpu) => gpu,
+    };
+    let found = match T::upload(gpu, voxels)? {
+        Uploaded::U8(voxels) => cuda::resample(&voxels, extent, shape, map, values),
+        Uploaded::I16(voxels) => cuda::resample(&voxels, extent, shape, map, values),
+        Uploaded::F32(voxels) => cuda::resample(&voxels, extent, shape, map, values),
+    };
+    // Rounding to half precision is the same on the host.
+    Ok(found?.download()?.mapv(O::from_f32))
+}
+
+/// The box of voxels (`[k, j, i]`) of a source of shape `source` that an output of `shape` needs; empty if it
+/// lies outside of it.
+pub(crate) fn source_of(map: &IndexMap, shape: [usize; 3], source: [usize; 3]) -> [Range<usize>; 3] {
+    let used = match grid::along_axes(map, shape) {
+        Some(lines) => {
+            let places = along::places(lines, shape, source);
+            let is_inside = places.iter().all(|(_, places)| !places.is_empty());
+            is_inside.then(|| [0, 1, 2].map(|d| Along::places(&places[d].1, source[d]).used()))
         }
-    }
+        None => along::reached(map, shape, source)
+            .map(|reached| [0, 1, 2].map(|d| Along::coefficients(reached[d].clone(), source[d]).used())),
+    };
+    used.unwrap_or([const { 0..0 }; 3])
 }
 
 /// As [`resample`], of a volume in a device's memory, where the result stays.
@@ -63,28 +97,25 @@ pub fn resample<T: Voxel, O: Real>(
 ///
 /// [`Error::OutOfMemory`] if the device has no room for the result and for what is needed on the way,
 /// [`Error::Driver`] and [`Error::Kernel`] if it failed.
-pub fn resample_on_device(
-    source: &Voxels,
+pub fn resample_on_device<T: Stored>(
+    source: &Volume<T>,
     shape: [usize; 3],
     map: &IndexMap,
     values: Values,
 ) -> Result<Volume<f32>, Error> {
-    cuda::resample(source, shape, map, values)
+    cuda::resample(&source.memory, Extent::whole(source.shape()), shape, map, values)
 }
 
 /// What interpolation means.
 fn reference<T: Voxel, O: Real>(
     level: Level,
-    source: ArrayView3<'_, T>,
+    source: cpu::Source<'_, T>,
     shape: [usize; 3],
     map: &IndexMap,
     values: Values,
 ) -> Result<Array3<O>, Error> {
     let Values { scale, offset, least, most, outside } = values;
     let put = Rows { inside: 0..0, outside: O::from_f32(outside), onto: [scale, offset, least, most] };
-    let source = source.as_standard_layout();
-    let source =
-        cpu::Source { voxels: source.as_slice().expect("just made standard"), shape: source.dim().into() };
     let Some(lines) = grid::along_axes(map, shape) else {
         return oblique(level, source, shape, map, put);
     };
@@ -94,7 +125,7 @@ fn reference<T: Voxel, O: Real>(
             .map(|source_axis| shape[order.iter().position(|&o| o == source_axis).expect("a permutation")]),
     )?;
     if !out.is_empty() {
-        let places = along::places(lines, shape, source.shape);
+        let places = along::places(lines, shape, source.extent.of);
         let put = Rows { inside: places[2].0.clone(), ..put };
         cpu::aligned(level, source, out.view_mut(), &places, &put)?;
     }
@@ -111,24 +142,24 @@ fn oblique<T: Voxel, O: Real>(
     put: Rows<O>,
 ) -> Result<Array3<O>, Error> {
     let mut out = blank(shape)?;
-    let Some(reached) = along::reached(map, shape, source.shape) else {
+    let Some(reached) = along::reached(map, shape, source.extent.of) else {
         out.par_mapv_inplace(|_| put.outside);
         return Ok(out);
     };
     let [k, j, i] = &reached;
     let mut coefficients = blank::<f32>(reached.clone().map(|stretch| stretch.len()))?;
-    let along_k = |at: std::ops::Range<usize>| {
-        Along::coefficients(k.start + at.start as isize..k.start + at.end as isize, source.shape[0])
+    let along_k = |at: Range<usize>| {
+        Along::coefficients(k.start + at.start as isize..k.start + at.end as isize, source.extent.of[0])
     };
-    let along_j = Along::coefficients(j.clone(), source.shape[1]);
-    let along_i = Along::coefficients(i.clone(), source.shape[2]);
+    let along_j = Along::coefficients(j.clone(), source.extent.of[1]);
+    let along_i = Along::coefficients(i.clone(), source.extent.of[2]);
     let unchanged = Rows { inside: 0..i.len(), outside: 0.0, onto: [1.0, 0.0, f32::MIN, f32::MAX] };
     cpu::sampled(level, source, coefficients.view_mut(), along_k, &along_j, &along_i, &unchanged)?;
     let [rows, columns] = [j.len(), i.len()];
     let voxels = coefficients.as_slice().expect("made in standard layout");
     // Counted from the first coefficient.
     let start = [i, j, k].map(|stretch| stretch.start as f64);
-    let size = source.shape;
+    let size = source.extent.of;
     let step = [map[0][0], map[1][0], map[2][0]];
     let (_, out_rows, out_columns) = out.dim();
     let to = out.as_slice_mut().expect("made in standard layout");

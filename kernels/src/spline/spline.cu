@@ -18,6 +18,11 @@ __device__ inline void along(float *out, const T *in, const u32 *first, const fl
     out[at] = sum;
 }
 
+extern "C" __global__ void spline_along_u8(float *out, const u8 *in, const u32 *first, const float *weights, u32 taps,
+                                           u64 start, u64 outer, u64 count, u64 n, u64 inner) {
+    along(out, in, first, weights, taps, start, outer, count, n, inner);
+}
+
 extern "C" __global__ void spline_along_i16(float *out, const i16 *in, const u32 *first, const float *weights,
                                             u32 taps, u64 start, u64 outer, u64 count, u64 n, u64 inner) {
     along(out, in, first, weights, taps, start, outer, count, n, inner);

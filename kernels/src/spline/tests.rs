@@ -2,7 +2,7 @@ use ndarray::{Array3, s};
 use proptest::prelude::*;
 
 use super::*;
-use crate::resample::Intensity;
+use crate::resample::{Intensity, Interpolation, Part, Sampling};
 
 const IDENTITY: IndexMap = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
@@ -58,7 +58,11 @@ fn literal(source: &Array3<i16>, place: [f64; 3]) -> Option<f64> {
 #[track_caller]
 fn check(source: &Array3<i16>, shape: [usize; 3], map: &IndexMap) {
     let values = Values::unchanged(-9000.0);
-    let of = |level| -> Array3<f32> { reference(level, source.view(), shape, map, values).unwrap() };
+    let of = |level| -> Array3<f32> {
+        let source =
+            cpu::Source { voxels: source.as_slice().unwrap(), extent: Extent::whole(source.dim().into()) };
+        reference(level, source, shape, map, values).unwrap()
+    };
     let found = of(Level::all()[0]);
     assert!(found.is_standard_layout());
     for &level in Level::all() {
@@ -229,6 +233,31 @@ fn an_empty_source_and_a_map_that_is_not_finite_are_outside_everywhere() {
         for map in [map, oblique] {
             let found = onto(&Device::Cpu, source.view(), [2, 3, 4], &map, Values::unchanged(3.0));
             assert!(found.unwrap().iter().all(|&v| v == 3.0));
+        }
+    }
+}
+
+/// Along the axes, turned, and through the coefficients; what is inside, and what is not.
+#[test]
+fn slabs_from_the_voxels_they_need_are_parts_of_the_whole() {
+    let source = source([40, 45, 50]);
+    let along = [[0.9, 0.0, 0.0, -2.0], [0.0, 0.8, 0.0, 2.0], [0.0, 0.0, 0.7, 3.3]];
+    let turned = [[0.0, 0.0, 0.9, -2.0], [-0.8, 0.0, 0.0, 40.0], [0.0, 0.7, 0.0, 0.3]];
+    let tilted = [[0.9, 0.1, 0.0, -2.0], [-0.1, 0.8, 0.1, 5.0], [0.0, 0.1, 0.6, 3.3]];
+    for map in [along, turned, tilted] {
+        let (shape, values) = ([48, 30, 52], Values::unchanged(-7.0));
+        let sampling = Sampling { shape, map, interpolation: Interpolation::Cubic, values };
+        let whole: Array3<f32> = sampling.volume(&Device::Cpu, source.view()).unwrap();
+        assert_eq!(whole, onto(&Device::Cpu, source.view(), shape, &map, values).unwrap());
+        for slices in [0..5, 5..23, 23..48, 48..48] {
+            let [k, j, i] = sampling.source_of([40, 45, 50], slices.clone());
+            let at = [k.start, j.start, i.start];
+            let part = Part::new(source.slice(s![k, j, i]), at, [40, 45, 50]);
+            let mut slab = Array3::from_elem((slices.len(), 30, 52), f32::NAN);
+            sampling.slab(&Device::Cpu, &part, slices.clone(), slab.view_mut()).unwrap();
+            for (found, expected) in slab.iter().zip(whole.slice(s![slices, .., ..])) {
+                assert!((found - expected).abs() < 1e-3, "{found} for {expected}");
+            }
         }
     }
 }

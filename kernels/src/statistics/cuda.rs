@@ -5,6 +5,7 @@ use cudarc::driver::{CudaFunction, LaunchArgs, PushKernelArg};
 use super::{BINS, Moments, WhichOnDevice, slots};
 use crate::Error;
 use crate::gpu::{Gpu, Memory, Volume, blocks, refused};
+use crate::resample::Stored;
 
 /// Threads of a block, and of all: enough to fill a device, few enough that each has many voxels.
 const BLOCK: [u32; 3] = [256, 1, 1];
@@ -50,14 +51,18 @@ fn pass<'a>(launch: &mut LaunchArgs<'a>, told: &'a Told, mask: &'a Memory<u8>) {
 }
 
 /// How often each value from the least on is there, in the mask.
-pub(super) fn counts(volume: &Volume<i16>, which: WhichOnDevice<'_>) -> Result<Vec<u64>, Error> {
+pub(super) fn counts<T: Stored>(
+    volume: &Volume<T>,
+    least: i32,
+    which: WhichOnDevice<'_>,
+) -> Result<Vec<u64>, Error> {
     let gpu = volume.gpu();
     let told = Told::new(gpu, which, volume.shape())?;
     let mut counts = gpu.zeros::<u64>(BINS)?;
-    let kernel = kernel(gpu, "statistics_count_i16")?;
+    let kernel = kernel(gpu, &format!("statistics_count_{}", T::NAME))?;
     let mut launch = gpu.stream().launch_builder(&kernel);
     launch.arg(&mut counts.slice).arg(&volume.memory.slice);
-    launch.arg(&told.mask(which).slice).arg(&told.has_mask).arg(&told.voxels);
+    launch.arg(&told.mask(which).slice).arg(&told.has_mask).arg(&told.voxels).arg(&least);
     // SAFETY: the arguments are those of statistics.cu; volume and mask have as many voxels as it is told.
     unsafe { launch.launch(blocks([told.threads(), 1, 1], BLOCK)) }.map_err(refused)?;
     counts.download()

@@ -8,13 +8,13 @@
 
 mod cuda;
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 
 use ndarray::ArrayView3;
 use rayon::prelude::*;
 
-use crate::gpu::{Volume, Voxels};
-use crate::resample::{Intensity, Values};
+use crate::gpu::{Volume, with_uploaded};
+use crate::resample::{Intensity, Stored, Values};
 use crate::{Device, Error, Voxel};
 
 /// Which voxels count. Those that are not a number never do.
@@ -97,7 +97,7 @@ pub fn statistics<T: Voxel>(
             Which::In(mask) => WhichOnDevice::In(&gpu.upload_mask(mask)?),
             Which::Above(least) => WhichOnDevice::Above(least),
         };
-        return statistics_on_device(&Voxels::upload(gpu, source)?, on_device, percents);
+        return with_uploaded!(gpu, source, volume => statistics_on_device(volume, on_device, percents));
     }
     let source = source.as_standard_layout();
     let mask = match &which {
@@ -136,8 +136,8 @@ pub enum WhichOnDevice<'a> {
 /// # Panics
 ///
 /// As [`statistics`].
-pub fn statistics_on_device(
-    source: &Voxels,
+pub fn statistics_on_device<T: Stored>(
+    source: &Volume<T>,
     which: WhichOnDevice<'_>,
     percents: &[f64],
 ) -> Result<Option<Statistics>, Error> {
@@ -145,21 +145,18 @@ pub fn statistics_on_device(
     if let WhichOnDevice::In(mask) = which {
         assert_eq!(mask.shape(), source.shape(), "the mask has another shape");
     }
-    match source {
-        Voxels::Short(volume) => {
-            let least = i32::from(i16::MIN);
-            let above = if let WhichOnDevice::Above(above) = which { above } else { f32::NEG_INFINITY };
-            Ok(of_counts(&cuda::counts(volume, which)?, least, above, percents))
-        }
-        Voxels::Single(volume) => {
-            let all = cuda::moments(volume, which)?;
-            if all.count == 0 {
-                return Ok(None);
-            }
-            let upper = cuda::upper(volume, which)?;
-            of_halves(all, &upper, |wanted| cuda::lower(volume, which, wanted), percents)
-        }
+    if let Some(least) = least_of::<T>() {
+        let above = if let WhichOnDevice::Above(above) = which { above } else { f32::NEG_INFINITY };
+        return Ok(of_counts(&cuda::counts(source, least, which)?, least, above, percents));
     }
+    let source: &dyn Any = source;
+    let source: &Volume<f32> = source.downcast_ref().expect("what is stored otherwise is f32");
+    let all = cuda::moments(source, which)?;
+    if all.count == 0 {
+        return Ok(None);
+    }
+    let upper = cuda::upper(source, which)?;
+    of_halves(all, &upper, |wanted| cuda::lower(source, which, wanted), percents)
 }
 
 /// The least value of a kind of voxel of at most 16 bits that are whole numbers.

@@ -1,27 +1,29 @@
 // statistics.cu: counts and sums for statistics.rs. Every thread takes every so-manieth voxel. Neighbours are
 // alike, so a thread counts equal ones in a row by itself and adds them at once.
 
-// Bins that a block counts in its own memory: HU from -1024 to 7167. Others are rare.
+// Bins that a block counts in its own memory: HU from -1024 to 7167, and bytes. Others are rare.
 #define NEAR 8192
-#define NEAR_FIRST (32768 - 1024)
+#define NEAR_FIRST (-1024)
 
-extern "C" __global__ void statistics_count_i16(u64 *counts, const i16 *in, const u8 *mask, u32 has_mask, u64 n) {
-    __shared__ u32 near[NEAR];
+template <class T>
+__device__ inline void count_values(u32 *near, u64 *counts, const T *in, const u8 *mask, u32 has_mask, u64 n,
+                                    int least) {
     for (u32 bin = threadIdx.x; bin < NEAR; bin += blockDim.x) near[bin] = 0;
     __syncthreads();
-    u32 last = 0, run = 0;
+    int last = 0;
+    u32 run = 0;
     u64 step = (u64)gridDim.x * blockDim.x;
     for (u64 at = thread_index();; at += step) {
         bool is_over = at >= n;
         if (!is_over && has_mask && !mask[at]) continue;
-        u32 bin = is_over ? 65536u : (u32)((int)in[at] + 32768);
-        if (bin != last) {
+        int value = is_over ? 65536 : (int)in[at];
+        if (value != last) {
             if (run > 0) {
-                u32 close = last - NEAR_FIRST;
-                if (close < NEAR) atomicAdd(&near[close], run);
-                else atomicAdd(&counts[last], (u64)run);
+                u32 bin = (u32)(last - NEAR_FIRST);
+                if (bin < NEAR) atomicAdd(&near[bin], run);
+                else atomicAdd(&counts[last - least], (u64)run);
             }
-            last = bin;
+            last = value;
             run = 0;
         }
         if (is_over) break;
@@ -29,8 +31,20 @@ extern "C" __global__ void statistics_count_i16(u64 *counts, const i16 *in, cons
     }
     __syncthreads();
     for (u32 bin = threadIdx.x; bin < NEAR; bin += blockDim.x) {
-        if (near[bin] > 0) atomicAdd(&counts[NEAR_FIRST + bin], (u64)near[bin]);
+        if (near[bin] > 0) atomicAdd(&counts[NEAR_FIRST + (int)bin - least], (u64)near[bin]);
     }
+}
+
+extern "C" __global__ void statistics_count_u8(u64 *counts, const u8 *in, const u8 *mask, u32 has_mask, u64 n,
+                                               int least) {
+    __shared__ u32 near[NEAR];
+    count_values(near, counts, in, mask, has_mask, n, least);
+}
+
+extern "C" __global__ void statistics_count_i16(u64 *counts, const i16 *in, const u8 *mask, u32 has_mask, u64 n,
+                                                int least) {
+    __shared__ u32 near[NEAR];
+    count_values(near, counts, in, mask, has_mask, n, least);
 }
 
 // Whether a voxel counts; with `all`, whatever its value, if it is a number.

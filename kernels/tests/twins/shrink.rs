@@ -35,9 +35,9 @@ fn means_of_areas_and_blocks_are_those_of_the_cpu_to_the_bit() {
 fn means_may_stay_on_the_device() {
     let Some(Device::Cuda(gpu)) = emulator::device("means_may_stay_on_the_device") else { return };
     let source = source([7, 11, 33]);
-    let on_device = gpu.upload_volume(source.view()).unwrap().into();
+    let on_device = gpu.upload_volume(source.view()).unwrap();
     let found = area_means_on_device(&on_device, [3, 4, 10]).unwrap();
-    let again = block_means_on_device(&found.into(), [1, 2, 2], -500.0, 500.0).unwrap().download().unwrap();
+    let again = block_means_on_device(&found, [1, 2, 2], -500.0, 500.0).unwrap().download().unwrap();
     let expected = area_means(&Device::Cpu, source.view(), [3, 4, 10]).unwrap();
     assert_eq!(again, block_means(&Device::Cpu, expected.view(), [1, 2, 2], -500.0, 500.0).unwrap());
 }

@@ -1,8 +1,8 @@
 use half::f16;
-use kernels::resample::{Intensity, Values};
+use kernels::resample::{Intensity, Interpolation, Part, Sampling, Values};
 use kernels::spline::{resample, resample_on_device};
 use kernels::{Device, IndexMap, Voxel};
-use ndarray::Array3;
+use ndarray::{Array3, s};
 
 use crate::emulator;
 
@@ -85,10 +85,21 @@ fn a_spline_stays_on_the_device_and_may_be_had_in_half_precision() {
     let map = [[0.9, 0.0, 0.0, -2.0], [0.0, 0.8, 0.0, 2.0], [0.0, 0.0, 0.7, 0.3]];
     let source = source([9, 12, 40]);
     let (shape, values) = ([11, 12, 45], window.into());
-    let on_device = gpu.upload_volume(source.view()).unwrap().into();
+    let on_device = gpu.upload_volume(source.view()).unwrap();
     let single = resample_on_device(&on_device, shape, &map, values).unwrap().download().unwrap();
     let half: Array3<f16> = resample(&Device::Cuda(gpu.clone()), source.view(), shape, &map, values).unwrap();
     assert_eq!(half, single.mapv(f16::from_f32));
+    let sampling = Sampling { shape, map, interpolation: Interpolation::Cubic, values };
+    let stays: Array3<f16> = sampling.on_device(&on_device).unwrap().download().unwrap();
+    assert_eq!(stays, half);
+    let mut slab: Array3<f32> = Array3::zeros((4, 12, 45));
+    let [k, j, i] = sampling.source_of([9, 12, 40], 3..7);
+    let at = [k.start, j.start, i.start];
+    let part = Part::new(source.slice(s![k, j, i]), at, [9, 12, 40]);
+    sampling.slab(&Device::Cuda(gpu.clone()), &part, 3..7, slab.view_mut()).unwrap();
+    for (found, expected) in slab.iter().zip(single.slice(s![3..7, .., ..])) {
+        assert!((found - expected).abs() < 1e-5, "{found} for {expected}");
+    }
     let expected: Array3<f16> = resample(&Device::Cpu, source.view(), shape, &map, values).unwrap();
     for (found, expected) in half.iter().zip(&expected) {
         // One step of half precision below 1.
