@@ -157,7 +157,7 @@ at_each_level! {
     /// Closes the voxels of a row that those of another exceed.
     fn not_exceeded(is_open: &mut [u8], row: &[f32], other: &[f32]) {
         for ((is_open, value), other) in is_open.iter_mut().zip(row).zip(other) {
-            *is_open &= u8::from(!(other > value));
+            *is_open &= u8::from(other > value) ^ 1;
         }
     }
 }

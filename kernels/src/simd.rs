@@ -104,12 +104,16 @@ macro_rules! at_each_level {
             $(-> $returned:ty)? $body:block
     ) => {
         $(#[$attribute])*
+        // The level is one more than was written.
+        #[allow(clippy::too_many_arguments)]
         $visibility fn $name $(<$($generics)*>)? (level: $crate::simd::Level, $($argument: $kind),*) $(-> $returned)? {
             #[inline(always)]
+            #[allow(clippy::too_many_arguments)]
             fn portable $(<$($generics)*>)? ($($argument: $kind),*) $(-> $returned)? $body
 
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
+            #[allow(clippy::too_many_arguments)]
             fn avx2 $(<$($generics)*>)? ($($argument: $kind),*) $(-> $returned)? {
                 portable($($argument),*)
             }
@@ -117,6 +121,7 @@ macro_rules! at_each_level {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
             #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi")]
+            #[allow(clippy::too_many_arguments)]
             fn avx512 $(<$($generics)*>)? ($($argument: $kind),*) $(-> $returned)? {
                 portable($($argument),*)
             }

@@ -126,7 +126,8 @@ impl Bits {
             let mask = resample_mask(device, source.view(), slab, &map, threshold)?;
             let voxels = mask.as_slice().expect("made in standard layout");
             let rows = words.par_chunks_mut(bits.stride).zip(voxels.par_chunks(shape[2]));
-            rows.with_min_len(ROWS).for_each(|(words, row)| pack_where(Level::best(), row, words, |is_in| is_in));
+            rows.with_min_len(ROWS)
+                .for_each(|(words, row)| pack_where(Level::best(), row, words, |is_in| is_in));
         }
         Ok(bits)
     }

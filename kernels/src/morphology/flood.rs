@@ -65,7 +65,7 @@ impl Flood {
     fn of(free: Bits) -> Result<Self, Error> {
         let mut flood = Self { open: Bits::none(free.shape)?, free };
         let [_, rows, columns] = flood.free.shape;
-        let (size, stride, last) = (flood.size(), flood.free.stride, 1 << (columns.max(1) - 1) % 64);
+        let (size, stride, last) = (flood.size(), flood.free.stride, 1 << ((columns.max(1) - 1) % 64));
         if size > 0 {
             let slices = flood.open.words.par_chunks_mut(size).zip(flood.free.words.par_chunks(size));
             slices.for_each(|(open, free)| {

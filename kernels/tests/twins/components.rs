@@ -34,7 +34,7 @@ fn check(gpu: &Gpu, mask: &Array3<bool>, neighbours: Neighbours) {
     same(components_in_bits(&Device::Cuda(gpu.clone()), &bits, neighbours).unwrap());
     same(components_on_device(&DeviceBits::upload(gpu, &bits).unwrap(), neighbours).unwrap());
     assert_eq!(expected.labels_on_device(gpu).unwrap().download().unwrap(), labels);
-    let is_wanted = |part: &kernels::components::Component| part.voxels % 2 == 0;
+    let is_wanted = |part: &kernels::components::Component| part.voxels.is_multiple_of(2);
     let found = expected.mask_on_device(gpu, is_wanted).unwrap().download_mask().unwrap();
     assert_eq!(found, expected.mask(is_wanted).unwrap());
 }

@@ -17,7 +17,7 @@ fn peaks_are_those_of_the_cpu() {
     let Some(device) = emulator::device("peaks_are_those_of_the_cpu") else { return };
     let volume = Array3::from_shape_fn((7, 13, 35), |(k, j, i)| ((k * 13 + j) * 35 + i) * 7919 % 1009)
         .mapv(|v| v as f32 / 1009.0);
-    let mask = volume.mapv(|v| (v * 1009.0) as u32 % 3 > 0);
+    let mask = volume.mapv(|v| !((v * 1009.0) as u32).is_multiple_of(3));
     for radius in [0, 1, 2, 50, usize::MAX] {
         check(&device, &volume, radius, 0.5, None);
         check(&device, &volume, radius, 0.2, Some(&mask));
