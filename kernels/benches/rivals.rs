@@ -10,7 +10,8 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::time::Instant;
 
-use common::input::{Input, MILLIMETRE, SPACING_MM, fitting};
+use common::input::{Input, MILLIMETRE, fitting};
+use common::made::{SPACING_MM, worked_ms};
 use common::{Case, Found};
 use kernels::blend::{Blend, starts};
 use kernels::components::{Components, components};
@@ -174,11 +175,4 @@ fn measured(lesions: &Array3<bool>, ct: &Array3<i16>) -> Result<Array2<f64>, Err
     let measures = measure(&found, ct.view(), SPACING_MM, |_| true);
     let rows = measures.iter().map(|it| [it.volume_mm3, it.values.mean, it.diameter.length_mm]);
     Ok(Array2::from(rows.collect::<Vec<_>>()))
-}
-
-/// The processor time of all threads so far, where Linux tells it (else 0).
-fn worked_ms() -> f64 {
-    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let spent = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok());
-    spent.filter_map(|line| line.split(' ').next()?.parse::<f64>().ok()).sum::<f64>() / 1e6
 }

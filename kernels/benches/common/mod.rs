@@ -6,6 +6,8 @@
 //! FOLDER/CASE.npy.
 
 pub(crate) mod input;
+#[allow(dead_code, reason = "not every bench needs all of it")]
+pub(crate) mod made;
 
 use std::io::{BufRead, Write};
 use std::path::Path;
