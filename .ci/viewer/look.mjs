@@ -97,7 +97,7 @@ const show = (viewport, set) =>
 const outlines = () =>
   page.evaluate(() => {
     const all = window.cornerstoneTools.annotation.state.getAllAnnotations();
-    return all
+    const found = all
       .filter((one) => one.metadata.toolName === 'DICOMSRDisplay')
       .map((one) => ({
         image: one.metadata.referencedImageId?.match(/instances\/([0-9.]+)/)?.[1],
@@ -106,6 +106,8 @@ const outlines = () =>
       }))
       // The report of words refers to images; what has no points is no outline.
       .filter((one) => one.points.length > 0);
+    // A report that is put into its viewport again is noted again.
+    return [...new Map(found.map((one) => [JSON.stringify(one), one])).values()];
   });
 // What the viewer holds of each segment, and the images' values below it. OHIF's own statistics never came
 // in one run, so the voxels are counted here.
