@@ -2,7 +2,7 @@
 //!
 //! Write the loop as ordinary Rust over slices, so that the compiler can vectorise it, and wrap it:
 //!
-//! ```ignore
+//! ```text
 //! simd::at_each_level! {
 //!     /// Adds `b` to `a`.
 //!     fn add[T: Voxel](a: &mut [f32], b: &[T]) {
