@@ -8,7 +8,7 @@ use ndarray::ArrayView3;
 use crate::gpu::{Gpu, Memory};
 use crate::{Error, Voxel};
 
-/// The number by which kernels know a kind of voxel: see `load` in the sources that take one.
+/// The number by which kernels know a kind of voxel: see `load` in prelude.cuh.
 pub(crate) fn kind<T: 'static>() -> u32 {
     let kinds = [
         (TypeId::of::<bool>(), 0),

@@ -1,18 +1,5 @@
 // mask.cu: CUDA twin of `Cells::of` in mask.rs, one thread per cell.
 
-// Voxel `at` of a volume of any kind: see any.rs for their numbers.
-template <class N> __device__ inline N load(const void *voxels, u32 kind, u64 at) {
-    switch (kind) {
-        case 0: return ((const u8 *)voxels)[at];
-        case 1: return ((const i16 *)voxels)[at];
-        case 2: return ((const u16 *)voxels)[at];
-        case 3: return (N)((const int *)voxels)[at];
-        case 4: return (N)((const u32 *)voxels)[at];
-        case 5: return half_value(((const u16 *)voxels)[at]);
-        default: return ((const float *)voxels)[at];
-    }
-}
-
 // Copies a voxel of `size` bytes as it is.
 __device__ inline void copy(u8 *to, u64 there, const void *from, u64 here, u32 size) {
     for (u32 byte = 0; byte < size; byte++) to[there * size + byte] = ((const u8 *)from)[here * size + byte];

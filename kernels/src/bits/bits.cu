@@ -1,19 +1,6 @@
 // bits.cu: CUDA twin of bits/mod.rs. Masks of one bit per voxel; rows begin with a word of their own, and bits
 // beyond the last column are 0.
 
-// Voxel `at` of a volume of any kind: see any.rs for their numbers.
-template <class N> __device__ inline N load(const void *voxels, u32 kind, u64 at) {
-    switch (kind) {
-        case 0: return ((const u8 *)voxels)[at];
-        case 1: return ((const i16 *)voxels)[at];
-        case 2: return ((const u16 *)voxels)[at];
-        case 3: return (N)((const int *)voxels)[at];
-        case 4: return (N)((const u32 *)voxels)[at];
-        case 5: return half_value(((const u16 *)voxels)[at]);
-        default: return ((const float *)voxels)[at];
-    }
-}
-
 template <class N>
 __device__ inline bool is_within(const void *voxels, u32 kind, u64 at, N low, N high, u32 above) {
     N value = load<N>(voxels, kind, at);

@@ -32,3 +32,16 @@ __device__ inline float half_value(u16 bits) {
     return foci_half_value(bits);
 #endif
 }
+
+// Voxel `at` of a volume of any kind, as a number of type N: see any.rs for the kinds' numbers.
+template <class N> __device__ inline N load(const void *voxels, u32 kind, u64 at) {
+    switch (kind) {
+        case 0: return ((const u8 *)voxels)[at];
+        case 1: return ((const i16 *)voxels)[at];
+        case 2: return ((const u16 *)voxels)[at];
+        case 3: return (N)((const int *)voxels)[at];
+        case 4: return (N)((const u32 *)voxels)[at];
+        case 5: return half_value(((const u16 *)voxels)[at]);
+        default: return ((const float *)voxels)[at];
+    }
+}

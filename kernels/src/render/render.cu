@@ -1,19 +1,6 @@
 // render.cu: CUDA twin of render.rs, one thread per pixel. Interpolates in the order in which the CPU does, so
 // that the bits are the same.
 
-// Voxel `at` of a volume of any kind: see any.rs for their numbers.
-__device__ inline float load(const void *voxels, u32 kind, u64 at) {
-    switch (kind) {
-        case 0: return ((const u8 *)voxels)[at];
-        case 1: return ((const i16 *)voxels)[at];
-        case 2: return ((const u16 *)voxels)[at];
-        case 3: return (float)((const int *)voxels)[at];
-        case 4: return (float)((const u32 *)voxels)[at];
-        case 5: return half_value(((const u16 *)voxels)[at]);
-        default: return ((const float *)voxels)[at];
-    }
-}
-
 __device__ inline float mix(float a, float b, float weight) { return a + (b - a) * weight; }
 
 // What the samples behind each other become: 0 their greatest, 1 their least, 2 their mean.
@@ -67,14 +54,14 @@ extern "C" __global__ void render_aligned(float *out, const void *voxels, u32 ki
         }
         u64 at = base[0] + base[1] + base[2];
         if (share[0] == 0.0f && share[1] == 0.0f && share[2] == 0.0f) {
-            join(found, load(voxels, kind, at), through);
+            join(found, load<float>(voxels, kind, at), through);
             continue;
         }
         float value[2];
         for (int i = 0; i < 2; i++) {
             u64 near = at + (i ? next[2] : 0), far = near + next[0];
-            value[i] = mix(mix(load(voxels, kind, near), load(voxels, kind, near + next[1]), share[1]),
-                           mix(load(voxels, kind, far), load(voxels, kind, far + next[1]), share[1]), share[0]);
+            value[i] = mix(mix(load<float>(voxels, kind, near), load<float>(voxels, kind, near + next[1]), share[1]),
+                           mix(load<float>(voxels, kind, far), load<float>(voxels, kind, far + next[1]), share[1]), share[0]);
         }
         join(found, mix(value[0], value[1], share[2]), through);
     }
@@ -112,7 +99,7 @@ extern "C" __global__ void render_oblique(float *out, const void *voxels, u32 ki
         float value[4];
         for (int corner = 0; corner < 4; corner++) {
             u64 from = at + (corner & 1 ? next[1] : 0) + (corner & 2 ? next[2] : 0);
-            value[corner] = mix(load(voxels, kind, from), load(voxels, kind, from + next[0]), share[0]);
+            value[corner] = mix(load<float>(voxels, kind, from), load<float>(voxels, kind, from + next[0]), share[0]);
         }
         join(found, mix(mix(value[0], value[1], share[1]), mix(value[2], value[3], share[1]), share[2]), through);
     }

@@ -25,7 +25,7 @@ mod nearest;
 mod oblique;
 pub(crate) mod rows;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use cuda::Kind;
 pub use cuda::Stored;

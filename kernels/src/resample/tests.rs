@@ -100,19 +100,25 @@ fn a_whole_voxel_shift_is_exact_even_when_the_map_has_rounding_errors() {
     assert_eq!(found, expected);
 }
 
+/// A map whose source axis `row` follows output axis `order[row]`, backwards where that bit of `flips` is set, and
+/// which begins and ends beyond a source of `size` (all in the order i, j, k).
+pub(crate) fn ordered(order: [usize; 3], flips: usize, size: [f64; 3]) -> IndexMap {
+    let mut map = [[0.0; 4]; 3];
+    for (row, &column) in order.iter().enumerate() {
+        let step = [1.31, 0.77, 0.4][row];
+        let flipped = flips >> row & 1 == 1;
+        map[row][column] = if flipped { -step } else { step };
+        map[row][3] = if flipped { size[row] + 0.7 } else { -1.9 };
+    }
+    map
+}
+
 #[test]
 fn every_order_and_direction_of_the_axes_agrees_with_the_literal_one() {
     let source = source([7, 33, 65]);
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         for flips in 0..8 {
-            let mut map = [[0.0; 4]; 3];
-            for (row, &column) in order.iter().enumerate() {
-                let size = [65.0, 33.0, 7.0][row];
-                let step = [1.31, 0.77, 0.4][row];
-                let flipped = flips >> row & 1 == 1;
-                map[row][column] = if flipped { -step } else { step };
-                map[row][3] = if flipped { size + 0.7 } else { -1.9 };
-            }
+            let map = ordered(order, flips, [65.0, 33.0, 7.0]);
             check(&source, [23, 19, 41], &map);
         }
     }

@@ -2,6 +2,7 @@ use ndarray::{Array3, s};
 use proptest::prelude::*;
 
 use super::*;
+use crate::resample::tests::ordered;
 use crate::resample::{Intensity, Interpolation, Part, Sampling};
 
 const IDENTITY: IndexMap = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
@@ -183,14 +184,7 @@ fn every_order_and_direction_of_the_axes_agrees_with_the_literal_one() {
     let source = source([7, 13, 35]);
     for order in ORDERS {
         for flips in 0..8 {
-            let mut map = [[0.0; 4]; 3];
-            for (row, &column) in order.iter().enumerate() {
-                let size = [35.0, 13.0, 7.0][row];
-                let step = [1.31, 0.77, 0.4][row];
-                let flipped = flips >> row & 1 == 1;
-                map[row][column] = if flipped { -step } else { step };
-                map[row][3] = if flipped { size + 0.7 } else { -1.9 };
-            }
+            let map = ordered(order, flips, [35.0, 13.0, 7.0]);
             check(&source, [12, 11, 13], &map);
         }
     }
