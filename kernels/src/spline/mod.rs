@@ -26,7 +26,7 @@ use crate::grid;
 use crate::resample::{Extent, Stored, Uploaded, Values};
 use crate::simd::Level;
 use crate::{Device, Error, IndexMap, Real, Voxel, blank};
-use along::Along;
+use along::{Along, Wanted};
 use cpu::Rows;
 
 /// The cubic spline through the voxels of `source` where `map` leads from each voxel of an array of
@@ -148,13 +148,9 @@ fn oblique<T: Voxel, O: Real>(
     };
     let [k, j, i] = &reached;
     let mut coefficients = blank::<f32>(reached.clone().map(|stretch| stretch.len()))?;
-    let along_k = |at: Range<usize>| {
-        Along::coefficients(k.start + at.start as isize..k.start + at.end as isize, source.extent.of[0])
-    };
-    let along_j = Along::coefficients(j.clone(), source.extent.of[1]);
-    let along_i = Along::coefficients(i.clone(), source.extent.of[2]);
+    let wanted = [0, 1, 2].map(|d| Wanted::Coefficients(reached[d].clone(), source.extent.of[d]));
     let unchanged = Rows { inside: 0..i.len(), outside: 0.0, onto: [1.0, 0.0, f32::MIN, f32::MAX] };
-    cpu::sampled(level, source, coefficients.view_mut(), along_k, &along_j, &along_i, &unchanged)?;
+    cpu::sampled(level, source, coefficients.view_mut(), wanted, &unchanged)?;
     let [rows, columns] = [j.len(), i.len()];
     let voxels = coefficients.as_slice().expect("made in standard layout");
     // Counted from the first coefficient.
