@@ -189,6 +189,14 @@ impl<'a, T: Voxel> Part<'a, T> {
         let start = row * self.shape[2] + columns.start.saturating_sub(self.at[2]);
         &self.voxels[start..start + columns.len()]
     }
+
+    /// The voxels of several rows of the source, of all of the part's columns.
+    #[inline]
+    fn rows(&self, k: usize, rows: Range<usize>, columns: &Range<usize>) -> &[T] {
+        debug_assert_eq!(columns.len(), self.shape[2]);
+        let start = self.index([k, rows.start, columns.start]);
+        &self.voxels[start..start + rows.len() * columns.len()]
+    }
 }
 
 impl<'a, T: Voxel> From<ArrayView3<'a, T>> for Part<'a, T> {
