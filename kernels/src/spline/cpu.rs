@@ -445,8 +445,12 @@ fn turn(
     [rows, columns]: [usize; 2],
 ) {
     let (whole_rows, whole_columns) = (rows / 8 * 8, columns / 8 * 8);
-    for r in (0..whole_rows).step_by(8) {
-        for c in (0..whole_columns).step_by(8) {
+    // Along the shorter side first: what that touches stays in the nearest cache.
+    let is_wide = rows < columns;
+    let (far, near) = if is_wide { (whole_columns, whole_rows) } else { (whole_rows, whole_columns) };
+    for far in (0..far).step_by(8) {
+        for near in (0..near).step_by(8) {
+            let (r, c) = if is_wide { (near, far) } else { (far, near) };
             let (from, to) = (&from[r * stride + c..], &mut to[c * to_stride + r..]);
             match level.instructions() {
                 #[cfg(target_arch = "x86_64")]
@@ -477,10 +481,10 @@ fn turn(
 #[inline]
 fn turn_eight(from: &[f32], stride: usize, to: &mut [f32], to_stride: usize) {
     use std::arch::x86_64::*;
+    assert!(from.len() >= 7 * stride + 8 && to.len() >= 7 * to_stride + 8);
     let row: [__m256; 8] = std::array::from_fn(|r| {
-        let row = &from[r * stride..][..8];
-        // SAFETY: eight values were just sliced off.
-        unsafe { _mm256_loadu_ps(row.as_ptr()) }
+        // SAFETY: eight values are there, as was just asserted of the last row.
+        unsafe { _mm256_loadu_ps(from.as_ptr().add(r * stride)) }
     });
     let pair = |r: usize| (_mm256_unpacklo_ps(row[r], row[r + 1]), _mm256_unpackhi_ps(row[r], row[r + 1]));
     let four = |r: usize| {
@@ -499,9 +503,8 @@ fn turn_eight(from: &[f32], stride: usize, to: &mut [f32], to_stride: usize) {
         } else {
             _mm256_permute2f128_ps::<0x31>(upper[c - 4], lower[c - 4])
         };
-        let to = &mut to[c * to_stride..][..8];
-        // SAFETY: there is room for eight values, just sliced off.
-        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), column) };
+        // SAFETY: there is room for eight values, as was asserted of the last row.
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr().add(c * to_stride), column) };
     }
 }
 
