@@ -3,6 +3,7 @@
 //! What is labelled are runs: voxels that follow each other in one row. A mask has far fewer of them than
 //! voxels, and a volume of labels is only written where one is asked for.
 
+mod blocks;
 mod cpu;
 mod cuda;
 mod rows;
@@ -66,8 +67,12 @@ impl Slab {
 ///
 /// # Errors
 ///
-/// [`Error::OutOfMemory`] if there are more than 2^32 - 2 slices, voxels of a slice, or components, or on a
-/// CUDA device voxels, or no room there; the device's own errors.
+/// [`Error::OutOfMemory`] if there are more than 2^32 - 2 slices, voxels of a slice, or components, or 2^30 rows
+/// of a slice, or more than 2^32 - 2 voxels on a CUDA device, or no room there; the device's own errors.
+///
+/// A device labels the volume as a whole, not slab by slab: it needs room for a bit of each voxel, and some 50 bytes
+/// of each run. That is a twentieth of what the voxels of a CT take, so a device without room for it had none for
+/// anything that was done before; and a mask that is on the host is labelled there before it could be sent.
 pub fn components(
     device: &Device,
     mask: ArrayView3<'_, bool>,
