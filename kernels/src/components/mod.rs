@@ -70,9 +70,8 @@ impl Slab {
 /// [`Error::OutOfMemory`] if there are more than 2^32 - 2 slices, voxels of a slice, or components, or 2^30 rows
 /// of a slice, or more than 2^32 - 2 voxels on a CUDA device, or no room there; the device's own errors.
 ///
-/// A device labels the volume as a whole, not slab by slab: it needs room for a bit of each voxel, and some 50 bytes
-/// of each run. That is a twentieth of what the voxels of a CT take, so a device without room for it had none for
-/// anything that was done before; and a mask that is on the host is labelled there before it could be sent.
+/// A CUDA device labels a mask as a whole and not slab by slab. It needs room for a bit of each voxel, 28 bytes of
+/// each run and 80 of each component: for the masks of scans less than the voxels that they were made of.
 pub fn components(
     device: &Device,
     mask: ArrayView3<'_, bool>,
