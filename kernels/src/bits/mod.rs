@@ -4,16 +4,19 @@
 //! fill by is in [`crate::morphology`].
 
 mod cuda;
+mod pack;
 
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
 use crate::resample::resample_mask;
-use crate::simd::{Level, at_each_level};
+use crate::simd::Level;
 use crate::{Device, Error, IndexMap, Voxel, blank};
 
 pub use cuda::DeviceBits;
 use cuda::Wanted;
+use pack::unpack_row;
+pub(crate) use pack::{pack_rows, pack_where};
 
 /// A mask of one bit per voxel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,23 +141,15 @@ impl Bits {
         is_in: impl Fn(T) -> bool + Sync + Copy,
     ) -> Result<Self, Error> {
         let mut bits = Self::none(volume.dim().into())?;
-        let level = Level::best();
-        bits.fill_rows(volume, |row, words| pack_where(level, row, words, is_in));
-        Ok(bits)
-    }
-
-    /// Calls `pack` with each row of `volume`, which has the same shape, and its words.
-    fn fill_rows<T: Voxel>(&mut self, volume: ArrayView3<'_, T>, pack: impl Fn(&[T], &mut [u64]) + Sync) {
         let volume = volume.as_standard_layout();
         let voxels = volume.as_slice().expect("just made standard");
         if !voxels.is_empty() {
-            let rows = self.words.par_chunks_mut(self.stride * ROWS);
-            rows.zip(voxels.par_chunks(self.shape[2] * ROWS)).for_each(|(words, voxels)| {
-                for (words, row) in words.chunks_mut(self.stride).zip(voxels.chunks(self.shape[2])) {
-                    pack(row, words);
-                }
-            });
+            let (level, columns) = (Level::best(), bits.shape[2]);
+            let rows = bits.words.par_chunks_mut(bits.stride * ROWS);
+            rows.zip(voxels.par_chunks(columns * ROWS))
+                .for_each(|(words, voxels)| pack_rows(level, voxels, columns, words, is_in));
         }
+        Ok(bits)
     }
 
     /// The same mask as an array.
@@ -307,57 +302,6 @@ pub(crate) fn trim(rows: &mut [u64], stride: usize, last: u64) {
     }
 }
 
-at_each_level! {
-    /// One bit per voxel of a row that `is_in` says is wanted, the first one lowest.
-    pub(crate) fn pack_where[T: Copy, F: Fn(T) -> bool](row: &[T], words: &mut [u64], is_in: F) {
-        let (whole, rest) = row.as_chunks::<64>();
-        for (word, voxels) in words.iter_mut().zip(whole) {
-            *word = bits_of(&voxels.map(|value| u8::from(is_in(value))));
-        }
-        if !rest.is_empty() {
-            let mut bytes = [0; 64];
-            bytes.iter_mut().zip(rest).for_each(|(byte, &value)| *byte = u8::from(is_in(value)));
-            words[whole.len()] = bits_of(&bytes);
-        }
-    }
-}
-
-/// The bytes, 0 or 1 each, as bits.
-#[inline(always)]
-fn bits_of(bytes: &[u8; 64]) -> u64 {
-    let (eights, _) = bytes.as_chunks::<8>();
-    eights.iter().enumerate().fold(0, |packed, (at, &eight)| {
-        // Eight bytes of 0 or 1 times this constant have their bits in order in the top byte.
-        packed | (u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * at)
-    })
-}
-
-/// Eight voxels for each byte of bits.
-static UNPACKED: [[bool; 8]; 256] = {
-    let mut table = [[false; 8]; 256];
-    let mut at = 0;
-    while at < 256 * 8 {
-        table[at / 8][at % 8] = (at / 8) >> (at % 8) & 1 == 1;
-        at += 1;
-    }
-    table
-};
-
-/// The opposite of [`pack_where`].
-pub(crate) fn unpack_row(words: &[u64], row: &mut [bool]) {
-    for (word, voxels) in words.iter().zip(row.chunks_mut(64)) {
-        let (eights, rest) = voxels.as_chunks_mut::<8>();
-        let bytes = word.to_le_bytes();
-        for (eight, &byte) in eights.iter_mut().zip(&bytes) {
-            *eight = UNPACKED[byte as usize];
-        }
-        if !rest.is_empty() {
-            let last = UNPACKED[bytes[eights.len()] as usize];
-            rest.iter_mut().zip(last).for_each(|(voxel, is_in)| *voxel = is_in);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -403,22 +347,6 @@ mod tests {
         let odd = Array3::from_shape_vec((1, 1, 4), vec![f32::NAN, 0.5, 0.6, f32::INFINITY]).unwrap();
         assert_eq!(Bits::above(&Device::Cpu, odd.view(), 0.5).unwrap().words(), [0b1100]);
         assert_eq!(Bits::within(&Device::Cpu, odd.view(), 0.5, 0.6).unwrap().words(), [0b0110]);
-    }
-
-    #[test]
-    fn every_level_packs_the_same_bits() {
-        let row: Vec<f32> = (0..333).map(|n| (n as f32 * 0.7).sin()).collect();
-        for length in [0, 1, 63, 64, 65, 128, 333] {
-            let mut expected = vec![0_u64; 6];
-            for (at, &value) in row[..length].iter().enumerate() {
-                expected[at / 64] |= u64::from(value > 0.1) << (at % 64);
-            }
-            for &level in Level::all() {
-                let mut found = vec![0_u64; 6];
-                pack_where(level, &row[..length], &mut found, |value| value > 0.1);
-                assert_eq!(found, expected, "{length} voxels at {level:?}");
-            }
-        }
     }
 
     #[test]

@@ -4,63 +4,73 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::rows::{Run, Slices, find_runs, touching};
+use super::blocks::{Blocks, next_layer};
+use super::rows::{Room, Run, Slices, find_runs, touching};
 use super::{Component, Components, Slab};
-use crate::simd::Level;
+use crate::simd::{Level, at_each_level};
 use crate::{Error, Neighbours};
 
-/// What is summed over the voxels of a component: whole numbers, so that the order does not matter.
+/// What is summed over the voxels of a component: whole numbers, so that the order does not matter. Two numbers
+/// of [`Self::most`] are always 0: eight are compared at once.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 pub(super) struct Sums {
-    pub(super) voxels: u64,
-    /// Of the indices, `[k, j, i]`.
-    pub(super) index: [u64; 3],
-    pub(super) start: [u32; 3],
-    pub(super) end: [u32; 3],
+    /// How many there are, and the sums of their slices, rows and columns.
+    pub(super) total: [u64; 4],
+    /// What the lowest slice, row and column lack to the greatest number, and one past the highest ones.
+    pub(super) most: [u32; 8],
 }
 
 impl Sums {
-    const NONE: Self = Self { voxels: 0, index: [0; 3], start: [u32::MAX; 3], end: [0; 3] };
+    const NONE: Self = Self { total: [0; 4], most: [0; 8] };
 
     /// Adds the run of row `j` of slice `k`.
+    #[inline(always)]
     fn add(&mut self, k: u32, j: u32, [start, end]: Run) {
         let voxels = u64::from(end - start);
-        self.voxels += voxels;
-        self.index[0] += voxels * u64::from(k);
-        self.index[1] += voxels * u64::from(j);
         // The first and the last column are odd together or their number is even.
-        self.index[2] += voxels * (u64::from(start) + u64::from(end) - 1) / 2;
-        for (axis, (low, high)) in [(k, k + 1), (j, j + 1), (start, end)].into_iter().enumerate() {
-            self.start[axis] = self.start[axis].min(low);
-            self.end[axis] = self.end[axis].max(high);
-        }
+        let columns = voxels * (u64::from(start) + u64::from(end) - 1) / 2;
+        self.merge(&Self {
+            total: [voxels, voxels * u64::from(k), voxels * u64::from(j), columns],
+            most: [!k, !j, !start, k + 1, j + 1, end, 0, 0],
+        });
     }
 
+    #[inline(always)]
     fn merge(&mut self, other: &Self) {
-        self.voxels += other.voxels;
-        for axis in 0..3 {
-            self.index[axis] += other.index[axis];
-            self.start[axis] = self.start[axis].min(other.start[axis]);
-            self.end[axis] = self.end[axis].max(other.end[axis]);
-        }
+        self.total.iter_mut().zip(other.total).for_each(|(total, more)| *total += more);
+        self.most.iter_mut().zip(other.most).for_each(|(most, other)| *most = (*most).max(other));
     }
 
     pub(super) fn component(&self, label: u32) -> Component {
-        let mean = |axis: usize| self.index[axis] as f64 / self.voxels as f64;
+        let [voxels, k, j, i] = self.total;
+        let mean = |sum: u64| sum as f64 / voxels as f64;
+        let most = self.most.map(|at| at as usize);
         Component {
             label,
-            voxels: self.voxels as usize,
-            start: self.start.map(|at| at as usize),
-            end: self.end.map(|at| at as usize),
-            centroid: [mean(2), mean(1), mean(0)],
+            voxels: voxels as usize,
+            start: [most[0], most[1], most[2]].map(|left| u32::MAX as usize - left),
+            end: [most[3], most[4], most[5]],
+            centroid: [mean(i), mean(j), mean(k)],
         }
     }
 }
 
 /// Sets of things that are numbered; the first of a set stands for it.
-struct Sets(Vec<u32>);
+pub(super) struct Sets(Vec<u32>);
 
 impl Sets {
+    pub(super) fn len(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    /// Adds sets of one thing each until there are so many things.
+    #[inline(always)]
+    pub(super) fn add(&mut self, things: u32) {
+        self.0.extend(self.len()..things);
+    }
+
+    #[inline(always)]
     fn first(&mut self, mut of: u32) -> u32 {
         loop {
             let parent = self.0[of as usize];
@@ -74,7 +84,7 @@ impl Sets {
     }
 
     #[inline(always)]
-    fn join(&mut self, a: u32, b: u32) {
+    pub(super) fn join(&mut self, a: u32, b: u32) {
         if self.0[a as usize] == self.0[b as usize] {
             return;
         }
@@ -82,20 +92,15 @@ impl Sets {
         self.0[a.max(b) as usize] = a.min(b);
     }
 
-    /// Numbers the sets in the order of their first things, from 0; of each thing its set's number, and
-    /// how many sets there are.
-    fn numbered(self) -> (Vec<u32>, u32) {
-        let (mut of, mut count) = (self.0, 0);
+    /// Of each thing the first of its set.
+    #[inline(always)]
+    fn firsts(self) -> Vec<u32> {
+        let mut of = self.0;
         for at in 0..of.len() {
-            // Parents come first, so theirs is already a number.
-            if of[at] as usize == at {
-                of[at] = count;
-                count += 1;
-            } else {
-                of[at] = of[of[at] as usize];
-            }
+            // Parents come first, so theirs is already the first.
+            of[at] = of[of[at] as usize];
         }
-        (of, count)
+        of
     }
 }
 
@@ -110,11 +115,13 @@ pub(super) fn labelled(
     if shape.contains(&0) {
         return Ok(Components { shape, slabs: Vec::new(), list: Vec::new() });
     }
-    // Runs and rows are counted in 32 bits.
+    // Runs, rows and words are counted in 32 bits.
     let too_large = || Error::OutOfMemory { voxels: shape.iter().product() };
     let most = u32::MAX as usize - 1;
-    let thickness = slices.div_ceil(4 * rayon::current_num_threads()).min(most / (rows * columns));
-    if thickness == 0 || slices > most {
+    let thickness = slices.div_ceil(4 * rayon::current_num_threads());
+    // Two slices may be one layer of blocks.
+    let thickness = thickness.next_multiple_of(2).min(most / (rows * columns));
+    if thickness == 0 || slices > most || rows >= 1 << 30 {
         return Err(too_large());
     }
     let slices: Vec<Range<usize>> =
@@ -138,13 +145,19 @@ pub(super) fn labelled(
     for at in 1..slabs.len() {
         join_slabs(&slabs[at - 1..=at], &firsts[at - 1..=at], rows, neighbours, &mut sets);
     }
-    let (numbers, count) = sets.numbered();
+    let mut numbers = sets.firsts();
+    let mut count = 0;
+    for at in 0..numbers.len() {
+        let first = numbers[at] as usize;
+        numbers[at] = if first == at { count } else { numbers[first] };
+        count += u32::from(first == at);
+    }
     let mut total = vec![Sums::NONE; count as usize];
     for (sums, &number) in sums.iter().flatten().zip(&numbers) {
         total[number as usize].merge(sums);
     }
     slabs.par_iter_mut().zip(firsts).for_each(|(slab, first)| {
-        slab.labels.iter_mut().for_each(|part| *part = numbers[(first + *part) as usize] + 1);
+        slab.labels.iter_mut().for_each(|part| *part = numbers[first as usize + *part as usize] + 1);
     });
     let list = total.iter().zip(1..).map(|(sums, label)| sums.component(label)).collect();
     Ok(Components { shape, slabs, list })
@@ -155,48 +168,59 @@ fn slab(
     level: Level,
     mask: Slices<'_>,
     slices: Range<usize>,
-    [rows, columns]: [usize; 2],
+    shape: [usize; 2],
     neighbours: Neighbours,
 ) -> (Slab, Vec<Sums>) {
-    let stride = columns.div_ceil(64);
-    let first_slice = slices.start;
-    let mut packed = vec![0; rows * stride];
-    let mut starts: Vec<u32> = Vec::with_capacity(slices.len() * rows + 1);
-    let mut ends: Vec<u32> = Vec::new();
+    let [rows, columns] = shape;
+    let blocks = Blocks::new(shape, neighbours);
+    let mut layers = blocks.layers();
+    let (mut packed, mut packed_below): (Vec<u64>, Vec<u64>) = (Vec::new(), Vec::new());
+    let mut room = Room::default();
     let mut sets = Sets(Vec::new());
-    for (k, slice) in slices.enumerate() {
-        let words = mask.words(level, slice, [rows, columns], &mut packed);
-        for (j, words) in words.chunks_exact(stride).enumerate() {
-            let first = ends.len() / 2;
-            starts.push(first as u32);
-            if words.iter().fold(0, |any, word| any | word) == 0 {
-                continue;
-            }
-            find_runs(words, columns, &mut ends);
-            let (runs, _) = ends.as_chunks::<2>();
-            sets.0.extend(first as u32..runs.len() as u32);
-            for (before, reach) in rows_before(k, j, rows, neighbours).into_iter().flatten() {
-                let there = starts[before] as usize;
-                let runs_there = &runs[there..starts[before + 1] as usize];
-                touching(&runs[first..], runs_there, reach, |a, b| {
-                    sets.join((first + a) as u32, (there + b) as u32);
-                });
-            }
+    // More than most masks have; what is not used is never touched.
+    let runs = slices.len() * rows * columns / 64;
+    let mut starts = Vec::with_capacity(slices.len() * rows + 1);
+    let (mut ends, mut labels): (Vec<u32>, Vec<u32>) =
+        (Vec::with_capacity(2 * runs), Vec::with_capacity(runs));
+    starts.push(0);
+    let slice = rows * blocks.stride();
+    for k in slices.clone().step_by(blocks.size) {
+        mask.pack(level, k..(k + blocks.size).min(slices.end), blocks, &mut packed);
+        let below = (k > slices.start).then(|| &packed_below[packed_below.len() - slice..]);
+        next_layer(level, &mut layers, blocks, &packed, below, &mut sets);
+        for slice in packed.chunks_exact(slice) {
+            find_runs(level, slice, blocks, &layers, labels.len(), &mut room, &mut starts);
+            ends.extend_from_slice(room.ends());
+            labels.extend_from_slice(room.labels());
         }
+        std::mem::swap(&mut packed, &mut packed_below);
     }
-    starts.push((ends.len() / 2) as u32);
+    let mut slab = Slab { first_slice: slices.start, starts, ends, labels };
+    let sums = sum_up(level, &mut slab, rows, sets.firsts());
+    (slab, sums)
+}
 
-    let (labels, count) = sets.numbered();
-    let mut sums = vec![Sums::NONE; count as usize];
-    let (runs, _) = ends.as_chunks::<2>();
-    for (row, range) in starts.array_windows::<2>().enumerate() {
-        let range = range[0] as usize..range[1] as usize;
-        let (k, j) = ((first_slice + row / rows) as u32, (row % rows) as u32);
-        for (&run, &part) in runs[range.clone()].iter().zip(&labels[range]) {
-            sums[part as usize].add(k, j, run);
+at_each_level! {
+    /// Numbers the parts of a slab in the order of their first voxels, and sums them up. `firsts` has for each run of
+    /// a block the first that it hangs together with; their order is not that of their voxels.
+    fn sum_up(slab: &mut Slab, rows: usize, firsts: Vec<u32>) -> Vec<Sums> {
+        let mut numbers = vec![u32::MAX; firsts.len()];
+        let mut sums: Vec<Sums> = Vec::new();
+        let mut runs = slab.ends.as_chunks::<2>().0.iter().zip(&mut slab.labels);
+        for (row, range) in slab.starts.array_windows::<2>().enumerate() {
+            let (k, j) = ((slab.first_slice + row / rows) as u32, (row % rows) as u32);
+            for (&run, label) in runs.by_ref().take((range[1] - range[0]) as usize) {
+                let number = &mut numbers[firsts[*label as usize] as usize];
+                if *number == u32::MAX {
+                    *number = sums.len() as u32;
+                    sums.push(Sums::NONE);
+                }
+                *label = *number;
+                sums[*number as usize].add(k, j, run);
+            }
         }
+        sums
     }
-    (Slab { first_slice, starts, ends, labels }, sums)
 }
 
 /// The earlier rows that touch row `j` of slice `k` of a slab, and how far to the side their voxels touch

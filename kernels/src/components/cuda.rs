@@ -4,9 +4,9 @@ use cudarc::driver::PushKernelArg;
 use rayon::prelude::*;
 
 use super::cpu::Sums;
-use super::rows::{Slices, pack_slice};
+use super::rows::Slices;
 use super::{Components, Slab};
-use crate::bits::DeviceBits;
+use crate::bits::{DeviceBits, pack_rows};
 use crate::gpu::{Element, Gpu, Memory, Volume, blocks, refused};
 use crate::simd::Level;
 use crate::{Error, Neighbours};
@@ -45,7 +45,7 @@ pub(super) fn sent(gpu: &Gpu, mask: Slices<'_>, shape: [usize; 3]) -> Result<Dev
             if !voxels.is_empty() {
                 let level = Level::best();
                 let slices = voxels.par_chunks(rows * columns).zip(words.par_chunks_mut(size));
-                slices.for_each(|(voxels, words)| pack_slice(level, voxels, columns, words));
+                slices.for_each(|(voxels, words)| pack_rows(level, voxels, columns, words, |is_in| is_in));
             }
             gpu.upload(&words)?
         }
@@ -170,12 +170,9 @@ impl Sums {
     /// The voxels and the sums of their indices, what the lowest of them lack to the greatest number, and one
     /// past the highest of them.
     fn of_device(sums: &[u64; Self::NUMBERS]) -> Self {
-        Self {
-            voxels: sums[0],
-            index: [sums[1], sums[2], sums[3]],
-            start: [sums[4], sums[5], sums[6]].map(|left| u32::MAX - left as u32),
-            end: [sums[7], sums[8], sums[9]].map(|end| end as u32),
-        }
+        let [voxels, k, j, i, most @ ..] = *sums;
+        let [a, b, c, d, e, f] = most.map(|at| at as u32);
+        Self { total: [voxels, k, j, i], most: [a, b, c, d, e, f, 0, 0] }
     }
 }
 

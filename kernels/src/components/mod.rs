@@ -3,6 +3,7 @@
 //! What is labelled are runs: voxels that follow each other in one row. A mask has far fewer of them than
 //! voxels, and a volume of labels is only written where one is asked for.
 
+mod blocks;
 mod cpu;
 mod cuda;
 mod rows;
@@ -66,8 +67,11 @@ impl Slab {
 ///
 /// # Errors
 ///
-/// [`Error::OutOfMemory`] if there are more than 2^32 - 2 slices, voxels of a slice, or components, or on a
-/// CUDA device voxels, or no room there; the device's own errors.
+/// [`Error::OutOfMemory`] if there are more than 2^32 - 2 slices, voxels of a slice, or components, or 2^30 rows
+/// of a slice, or more than 2^32 - 2 voxels on a CUDA device, or no room there; the device's own errors.
+///
+/// A CUDA device labels a mask as a whole and not slab by slab. It needs room for a bit of each voxel, 28 bytes of
+/// each run and 80 of each component: for the masks of scans less than the voxels that they were made of.
 pub fn components(
     device: &Device,
     mask: ArrayView3<'_, bool>,

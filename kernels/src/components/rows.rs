@@ -1,7 +1,11 @@
 //! Rows of a mask as runs: voxels that follow each other in one row.
 
+use std::ops::Range;
+
 use crate::bits::pack_where;
-use crate::simd::{Instructions, Level};
+use crate::simd::{Level, at_each_level};
+
+use super::blocks::{Blocks, Layers, up_to_lowest, with_left};
 
 /// The first column of a run and the one past its last.
 pub(crate) type Run = [u32; 2];
@@ -15,97 +19,107 @@ pub(super) enum Slices<'a> {
     Words(&'a [u64]),
 }
 
-impl<'a> Slices<'a> {
-    /// Slice `k`, of `rows` rows of `columns` voxels, as bits; `packed` has room for them.
-    pub(super) fn words<'b>(
-        self,
-        level: Level,
-        k: usize,
-        [rows, columns]: [usize; 2],
-        packed: &'b mut [u64],
-    ) -> &'b [u64]
-    where
-        'a: 'b,
-    {
-        match self {
-            Self::Voxels(voxels) => {
-                pack_slice(level, &voxels[k * rows * columns..][..rows * columns], columns, packed);
-                packed
+impl Slices<'_> {
+    /// Some slices, as bits, each row in `stride` words, of which the first is 0.
+    pub(super) fn pack(self, level: Level, slices: Range<usize>, blocks: Blocks, packed: &mut Vec<u64>) {
+        let Blocks { rows, columns, .. } = blocks;
+        let (stride, words) = (blocks.stride(), columns.div_ceil(64));
+        packed.resize(slices.len() * rows * stride, 0);
+        for (to, row) in packed.chunks_exact_mut(stride).zip(slices.start * rows..) {
+            let to = &mut to[1..];
+            match self {
+                Self::Voxels(all) => pack_where(level, &all[row * columns..][..columns], to, |is_in| is_in),
+                Self::Words(all) => to.copy_from_slice(&all[row * words..][..words]),
             }
-            Self::Words(words) => &words[k * packed.len()..][..packed.len()],
         }
     }
 }
 
-/// One bit per voxel of each row of `columns` voxels, the first one lowest; each row starts a new word.
-pub(super) fn pack_slice(level: Level, voxels: &[bool], columns: usize, words: &mut [u64]) {
-    if columns.is_multiple_of(64) {
-        // Then the rows are one long one.
-        return pack_row(level, voxels, words);
-    }
-    for (row, words) in voxels.chunks_exact(columns).zip(words.chunks_exact_mut(columns.div_ceil(64))) {
-        pack_row(level, row, words);
-    }
+/// Room for the runs of a slice, and the runs found last.
+#[derive(Default)]
+pub(super) struct Room {
+    /// As [`super::Slab`] has them.
+    ends: Vec<u32>,
+    labels: Vec<u32>,
+    runs: usize,
 }
 
-/// As [`pack_where`], but a word at once where an instruction does that: on 512 x 512 x 300 voxels a third of
-/// the time.
-fn pack_row(level: Level, row: &[bool], words: &mut [u64]) {
-    let whole = row.len() / 64;
-    match level.instructions() {
-        // SAFETY: such a level is only given out where the machine was found to have these instructions.
-        #[cfg(target_arch = "x86_64")]
-        Instructions::Avx512 => unsafe { x86::pack_avx512(row.as_chunks().0, words) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Instructions::Avx2 => unsafe { x86::pack_avx2(row.as_chunks().0, words) },
-        _ => pack_where(level, &row[..whole * 64], words, |is_in| is_in),
-    }
-    pack_where(level, &row[whole * 64..], &mut words[whole..], |is_in| is_in);
-}
+/// So many ends of runs are written at a time, there or not: how many there are is anyone's guess.
+const ENDS: usize = 2;
 
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::x86_64::*;
-
-    #[target_feature(enable = "avx512f,avx512bw")]
-    pub(super) fn pack_avx512(voxels: &[[bool; 64]], words: &mut [u64]) {
-        for (word, voxels) in words.iter_mut().zip(voxels) {
-            // SAFETY: reads the 64 bytes of `voxels`; it need not be aligned.
-            let voxels = unsafe { _mm512_loadu_si512(voxels.as_ptr().cast()) };
-            *word = _mm512_test_epi8_mask(voxels, voxels);
+impl Room {
+    #[inline(always)]
+    fn reserve(&mut self, runs: usize) {
+        if self.labels.len() < runs {
+            self.labels.resize(2 * runs, 0);
+            self.ends.resize(4 * runs, 0);
         }
     }
 
-    #[target_feature(enable = "avx2")]
-    pub(super) fn pack_avx2(voxels: &[[bool; 64]], words: &mut [u64]) {
-        for (word, voxels) in words.iter_mut().zip(voxels) {
-            let half = |first: usize| {
-                // SAFETY: reads 32 of the 64 bytes of `voxels`; it need not be aligned.
-                let voxels = unsafe { _mm256_loadu_si256(voxels[first..first + 32].as_ptr().cast()) };
-                // The bit of each voxel moves to the top of its byte, from where it is taken.
-                u64::from(_mm256_movemask_epi8(_mm256_slli_epi16::<7>(voxels)) as u32)
-            };
-            *word = half(0) | half(32) << 32;
-        }
+    pub(super) fn ends(&self) -> &[u32] {
+        &self.ends[..2 * self.runs]
+    }
+
+    pub(super) fn labels(&self) -> &[u32] {
+        &self.labels[..self.runs]
     }
 }
 
-/// Appends the runs of one row of `columns` voxels, given as bits: the first column of each and the one
-/// past its last.
-pub(super) fn find_runs(words: &[u64], columns: usize, ends: &mut Vec<u32>) {
-    let mut before = 0;
-    for (at, &word) in words.iter().enumerate() {
-        // Where a voxel differs from the one before it, a run starts or ends.
-        let mut changes = word ^ (word << 1 | before);
-        before = word >> 63;
-        while changes != 0 {
-            ends.push(64 * at as u32 + changes.trailing_zeros());
-            changes &= changes - 1;
+at_each_level! {
+    /// Finds the runs of a slice of the layer; their labels are the numbers of the blocks' runs that they are in.
+    /// Appends to `starts` how many there are up to the end of each row, those `before` the slice as well.
+    pub(super) fn find_runs(
+        slice: &[u64],
+        blocks: Blocks,
+        layers: &Layers,
+        before: usize,
+        room: &mut Room,
+        starts: &mut Vec<u32>,
+    ) {
+        let (mut end, mut run) = (0, 0);
+        let stride = blocks.stride();
+        for (block, rows) in slice.chunks(blocks.size * stride).enumerate() {
+            let (runs, filled) = layers.block(block, stride);
+            if filled.is_empty() {
+                starts.extend(rows.chunks_exact(stride).map(|_| (before + run) as u32));
+                continue;
+            }
+            for row in rows.chunks_exact(stride) {
+                // At most every other voxel starts a run.
+                room.reserve(run + blocks.columns.div_ceil(2) + ENDS);
+                for &at in filled {
+                    let [word, left] = with_left([row], at as usize);
+                    let runs = runs[at as usize];
+                    // Where a voxel differs from the one before it, a run starts or ends.
+                    let mut changes = word ^ left;
+                    let mut first = word & !left;
+                    let (next_end, next_run) =
+                        (end + changes.count_ones() as usize, run + first.count_ones() as usize);
+                    while end < next_end {
+                        for end in &mut room.ends[end..end + ENDS] {
+                            *end = (64 * (at - 1)).wrapping_add(changes.trailing_zeros());
+                            changes &= changes.wrapping_sub(1);
+                        }
+                        end += ENDS;
+                    }
+                    while run < next_run {
+                        for label in &mut room.labels[run..run + ENDS / 2] {
+                            *label = runs.at(up_to_lowest(first));
+                            first &= first.wrapping_sub(1);
+                        }
+                        run += ENDS / 2;
+                    }
+                    (end, run) = (next_end, next_run);
+                }
+                // The last voxel of the last word has no word after it in which its run could end.
+                if row[stride - 1] >> 63 == 1 {
+                    room.ends[end] = blocks.columns as u32;
+                    end += 1;
+                }
+                starts.push((before + run) as u32);
+            }
         }
-    }
-    if ends.len() % 2 == 1 {
-        ends.push(columns as u32);
+        room.runs = run;
     }
 }
 

@@ -7,6 +7,7 @@
 //! that percentiles are exact as well.
 
 mod cuda;
+mod floats;
 
 use std::any::{Any, TypeId};
 
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 
 use crate::gpu::{Volume, with_uploaded};
 use crate::resample::{Intensity, Stored, Values};
+use crate::simd::Level;
 use crate::{Device, Error, Voxel};
 
 /// Which voxels count. Those that are not a number never do.
@@ -111,7 +113,7 @@ pub fn statistics<T: Voxel>(
     };
     Ok(match least_of::<T>() {
         Some(least) => of_counts(&volume.by_value(least), least, volume.above, percents),
-        None => volume.of_floats(percents),
+        None => volume.of_floats(Level::best(), percents),
     })
 }
 
@@ -224,47 +226,29 @@ impl<T: Voxel> Counted<'_, T> {
         added(sums)
     }
 
-    /// The values that count: above the threshold, in the mask, and a number.
-    fn values<'a>(&self, voxels: &'a [T], mask: Option<&'a [bool]>) -> impl Iterator<Item = f32> + 'a {
+    fn of_floats(&self, level: Level, percents: &[f64]) -> Option<Statistics> {
         let above = self.above;
-        let all = above == f32::NEG_INFINITY;
-        voxels.iter().enumerate().filter_map(move |(at, voxel)| {
-            let value = voxel.to_f32();
-            let counts = mask.is_none_or(|mask| mask[at]) && (value > above || all && !value.is_nan());
-            counts.then_some(value)
-        })
-    }
-
-    fn of_floats(&self, percents: &[f64]) -> Option<Statistics> {
         // In the order of the parts, whatever thread did which: the same result every time.
         let moments: Vec<Moments> =
-            self.parts().map(|(voxels, mask)| Moments::of(|| self.values(voxels, mask))).collect();
+            self.parts().map(|(voxels, mask)| floats::moments(level, voxels, mask, above)).collect();
         let all = moments.into_iter().reduce(Moments::with).filter(|all| all.count > 0)?;
-        let upper = self.parts().fold(
-            || vec![0_u64; BINS],
-            |mut counts, (voxels, mask)| {
-                self.values(voxels, mask).for_each(|value| counts[(in_order(value) >> 16) as usize] += 1);
-                counts
-            },
-        );
+        let upper = self.parts().fold(floats::Upper::default, |mut counts, (voxels, mask)| {
+            floats::count_upper(level, voxels, mask, above, &mut counts);
+            counts
+        });
         let lower = |wanted: &[usize]| {
             let slots = slots(wanted);
             let lower = self.parts().fold(
                 || vec![0_u64; BINS * wanted.len()],
                 |mut counts, (voxels, mask)| {
-                    for value in self.values(voxels, mask) {
-                        let bits = in_order(value);
-                        let slot = slots[(bits >> 16) as usize];
-                        if slot != u32::MAX {
-                            counts[slot as usize * BINS + (bits & 0xffff) as usize] += 1;
-                        }
-                    }
+                    floats::count_lower(level, voxels, mask, above, &slots, &mut counts);
                     counts
                 },
             );
             Ok(added(lower))
         };
-        of_halves(all, &added(upper), lower, percents).expect("memory of the host")
+        let upper = added(upper.map(floats::Upper::counts));
+        of_halves(all, &upper, lower, percents).expect("memory of the host")
     }
 }
 
@@ -376,6 +360,7 @@ impl Place {
 }
 
 /// The bits of a number, so that greater numbers have greater ones.
+#[inline(always)]
 fn in_order(value: f32) -> u32 {
     // 0 and -0 are the same value.
     let bits = (value + 0.0).to_bits();
@@ -400,19 +385,6 @@ struct Moments {
 }
 
 impl Moments {
-    fn of<I: Iterator<Item = f32>>(values: impl Fn() -> I) -> Self {
-        let (mut count, mut sum, mut least, mut most) = (0_u64, 0.0, f32::INFINITY, f32::NEG_INFINITY);
-        for value in values() {
-            count += 1;
-            sum += f64::from(value);
-            least = least.min(value);
-            most = most.max(value);
-        }
-        let mean = sum / count.max(1) as f64;
-        let squares = values().map(|value| (f64::from(value) - mean).powi(2)).sum();
-        Self { count, least, most, mean, squares }
-    }
-
     fn with(self, other: Self) -> Self {
         let count = self.count + other.count;
         let share = other.count as f64 / count.max(1) as f64;
