@@ -192,7 +192,7 @@ fn a_tensor_that_barely_fits_is_kept_in_half_precision() {
     let tensor = image([60, 50, 40]);
     let (expected, _) = run(&runtime, &Device::Cpu, &sigmoid, tensor.view(), &|_| ());
     let tiling = Tiling::new(&sigmoid.0.tiles, tensor.dim().into());
-    let demand = Demand { tensor_voxels: tensor.len() as u64, ..Demand::of(&sigmoid.0, &tiling, 1) };
+    let demand = Demand { tensor_voxels: tensor.len() as u64, ..Demand::of(&sigmoid.0, &tiling) };
     let half =
         |free: &u64| matches!(Plan::new(*free, &demand), Plan::Whole { precision: Precision::Half, .. });
     let limit = (0..4 << 20).step_by(1 << 10).filter(half).last().unwrap();
@@ -232,7 +232,7 @@ fn out_of_memory_halves_the_batch_and_then_takes_the_cpu() {
     let found = batches(1);
     assert!(found[0].contains("32 tiles") && found.iter().all(|note| note.contains("GPU")), "{found:?}");
     let found = batches(9);
-    assert!(found.len() > 2 && found[0] == "all on the GPU, 32 tiles at once, instead", "{found:?}");
+    assert!(found.len() > 2 && found[0] == "all on the GPU with 32 tiles at once instead", "{found:?}");
     assert!(found[..found.len() - 1].iter().all(|note| note.starts_with("all on the GPU")), "{found:?}");
     assert_eq!(found[found.len() - 1], "on the CPU instead");
 }
