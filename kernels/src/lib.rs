@@ -22,6 +22,7 @@ pub mod device;
 pub mod diameter;
 pub mod fusion;
 pub mod gpu;
+pub mod keep;
 pub mod mask;
 pub mod measure;
 pub mod median;
