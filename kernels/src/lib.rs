@@ -39,6 +39,8 @@ mod any;
 mod grid;
 mod simd;
 
+use std::mem::MaybeUninit;
+
 use resample::cuda::Uploaded;
 
 pub use device::Device;
@@ -194,6 +196,19 @@ fn blank<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
     Ok(volume)
 }
 
+/// A volume that is written before it is read. What the allocator recycles is not cleared, as [`blank`] would
+/// have it.
+fn unwritten<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<MaybeUninit<T>>, Error> {
+    let voxels = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
+    let voxels = voxels.ok_or(Error::OutOfMemory { voxels: usize::MAX })?;
+    let mut volume = Vec::new();
+    volume.try_reserve_exact(voxels).map_err(|_| Error::OutOfMemory { voxels })?;
+    // SAFETY: there is room for as many, and they need not be anything yet.
+    unsafe { volume.set_len(voxels) };
+    on_large_pages(&mut volume);
+    Ok(ndarray::Array3::from_shape_vec(shape, volume).expect("as many voxels as the shape says"))
+}
+
 /// A volume of zeros of which little will be touched.
 fn sparse<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
     let voxels = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
@@ -218,8 +233,8 @@ fn sparse<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
 #[cfg(target_os = "linux")]
 fn on_large_pages<T>(memory: &mut [T]) {
     const LARGE: usize = 2 << 20;
-    // Smaller blocks are recycled by the allocator, and were touched before.
-    const LEAST: usize = 32 << 20;
+    // Less is quickly touched, and often recycled by the allocator.
+    const LEAST: usize = 4 << 20;
     let range = memory.as_mut_ptr_range();
     let start = (range.start as usize).next_multiple_of(LARGE);
     let Some(length) = (range.end as usize).checked_sub(start).map(|length| length / LARGE * LARGE) else {

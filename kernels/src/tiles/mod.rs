@@ -5,7 +5,7 @@
 
 mod cuda;
 
-use ndarray::{Array3, Array5, ArrayView3, s};
+use ndarray::{Array3, Array5, ArrayView3, ArrayViewMut5, s};
 use rayon::prelude::*;
 
 use crate::bits::Bits;
@@ -31,20 +31,48 @@ pub fn gather<T: Voxel>(
 ) -> Result<Array5<T>, Error> {
     let too_many = Error::OutOfMemory { voxels: usize::MAX };
     let slices = starts.len().checked_mul(shape[0]).ok_or(too_many)?;
-    let mut batch = blank([slices, shape[1], shape[2]])?;
-    let size = shape[1] * shape[2];
-    if !batch.is_empty() {
-        let voxels = batch.as_slice_mut().expect("made in standard layout");
-        if let Device::Cuda(gpu) = device {
-            any::download(&cuda::gather(gpu, volume, starts, shape, pad)?, voxels)?;
-            return Ok(in_tiles(batch, starts.len(), shape));
-        }
-        voxels.par_chunks_mut(size).enumerate().for_each(|(at, slice)| {
-            let [k, j, i] = starts[at / shape[0]];
-            cut_slice(volume, [k.saturating_add_unsigned(at % shape[0]), j, i], slice, shape[2], pad);
-        });
+    let mut batch = in_tiles(blank([slices, shape[1], shape[2]])?, starts.len(), shape);
+    gather_into(device, volume, starts, pad, batch.view_mut())?;
+    Ok(batch)
+}
+
+/// The same into `batch` `[n, 1, k, j, i]`, which says what shape the tiles have: where one batch follows another,
+/// its memory need not be new.
+///
+/// # Errors
+///
+/// None on the CPU; [`Error::OutOfMemory`], [`Error::Driver`] or [`Error::Kernel`] on a GPU.
+///
+/// # Panics
+///
+/// If the batch does not hold as many tiles of one channel as there are starts, or is not in standard layout: the
+/// caller's mistakes.
+pub fn gather_into<T: Voxel>(
+    device: &Device,
+    volume: ArrayView3<'_, T>,
+    starts: &[[isize; 3]],
+    pad: T,
+    mut batch: ArrayViewMut5<'_, T>,
+) -> Result<(), Error> {
+    let (tiles, channels, slices, rows, columns) = batch.dim();
+    assert!(
+        (tiles, channels) == (starts.len(), 1),
+        "{tiles} tiles of {channels} channels for {}",
+        starts.len()
+    );
+    let voxels = batch.as_slice_mut().expect("a batch in standard layout");
+    if voxels.is_empty() {
+        return Ok(());
     }
-    Ok(in_tiles(batch, starts.len(), shape))
+    if let Device::Cuda(gpu) = device {
+        let there = cuda::gather(gpu, volume, starts, [slices, rows, columns], pad)?;
+        return any::download(&there, voxels);
+    }
+    voxels.par_chunks_mut(rows * columns).enumerate().for_each(|(at, slice)| {
+        let [k, j, i] = starts[at / slices];
+        cut_slice(volume, [k.saturating_add_unsigned(at % slices), j, i], slice, columns, pad);
+    });
+    Ok(())
 }
 
 /// The slices of all tiles as `count` tiles of one channel.
