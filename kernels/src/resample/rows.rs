@@ -266,7 +266,7 @@ impl Finish for Above {
 }
 
 /// Has voxels brought into the second level cache. Only advice.
-pub(super) fn fetch<T: Voxel>(voxels: &[T]) {
+pub(crate) fn fetch<T: Voxel>(voxels: &[T]) {
     #[cfg(target_arch = "x86_64")]
     for line in voxels.chunks(64 / size_of::<T>()) {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
