@@ -41,6 +41,8 @@ mod grid;
 mod pages;
 mod simd;
 
+use std::mem::MaybeUninit;
+
 use pages::Advice;
 use resample::cuda::Uploaded;
 use resample::rows::Kept;
@@ -229,14 +231,25 @@ fn blank<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
     zeros(shape, Advice::Large)
 }
 
+/// A volume that is written before it is read. What the allocator recycles is not cleared, as [`blank`] would
+/// have it.
+fn unwritten<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<MaybeUninit<T>>, Error> {
+    let voxels = count(shape)?;
+    let mut volume: Vec<MaybeUninit<T>> = Vec::new();
+    volume.try_reserve_exact(voxels).map_err(|_| Error::OutOfMemory { voxels })?;
+    // SAFETY: there is room for as many, and they need not be anything yet.
+    unsafe { volume.set_len(voxels) };
+    pages::advise(volume.as_mut_ptr().cast(), voxels * size_of::<T>(), Advice::Large);
+    Ok(ndarray::Array3::from_shape_vec(shape, volume).expect("as many voxels as the shape says"))
+}
+
 /// A volume of zeros of which little will be touched.
 fn sparse<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
     zeros(shape, Advice::Small)
 }
 
 fn zeros<T: Voxel>(shape: [usize; 3], pages: Advice) -> Result<ndarray::Array3<T>, Error> {
-    let voxels = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
-    let voxels = voxels.ok_or(Error::OutOfMemory { voxels: usize::MAX })?;
+    let voxels = count(shape)?;
     // `vec!` aborts when there is no memory, and touches all of it for kinds that it does not know.
     let layout = std::alloc::Layout::array::<T>(voxels).map_err(|_| Error::OutOfMemory { voxels })?;
     let mut volume = Vec::new();
@@ -251,4 +264,9 @@ fn zeros<T: Voxel>(shape: [usize; 3], pages: Advice) -> Result<ndarray::Array3<T
         volume = unsafe { Vec::from_raw_parts(memory, voxels, voxels) };
     }
     Ok(ndarray::Array3::from_shape_vec(shape, volume).expect("as many voxels as the shape says"))
+}
+
+fn count(shape: [usize; 3]) -> Result<usize, Error> {
+    let voxels = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
+    voxels.ok_or(Error::OutOfMemory { voxels: usize::MAX })
 }

@@ -11,7 +11,7 @@ use half::f16;
 use kernels::Device;
 use kernels::cast::to_single;
 use kernels::gpu::{Gpu, Memory, Volume};
-use kernels::tiles::{gather, gather_on_device};
+use kernels::tiles::{empty_batch, gather_into, gather_on_device};
 use ndarray::{Array3, Array5, ArrayView3, Axis, CowArray, Ix3};
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
@@ -368,17 +368,16 @@ impl Network {
         let tensor = tensor.to_host()?;
         let mut sums = Sum::of_all(&Device::Cpu, &self.card, tensor.dim().into(), tiling)?;
         report(0);
+        let mut tiles = empty_batch(batch, tiling.tile)?;
         for (turn, starts) in tiling.starts.chunks(batch).enumerate() {
             let pad = self.card.input.outside_image;
             let corners = corners(tiling, starts, batch);
-            let tiles = gather(&Device::Cpu, tensor.view(), &corners, tiling.tile, pad)?;
+            gather_into(&Device::Cpu, tensor.view(), &corners, pad, tiles.view_mut())?;
             self.make(Kind { tile: tiling.tile, batch, gpu_bytes })?;
             let parts =
                 session::run(&mut self.session.as_mut().expect(JUST_MADE).1, &self.card, tiles.view())?;
             for (sum, parts) in sums.iter_mut().zip(&parts) {
-                for (&start, part) in starts.iter().zip(parts.outer_iter()) {
-                    sum.add(tiling, start, part.index_axis(Axis(0), 0))?;
-                }
+                sum.add_all(tiling, starts, parts.index_axis(Axis(1), 0))?;
             }
             report(turn * batch + starts.len());
         }
