@@ -134,6 +134,13 @@ __device__ inline float blend(const float *weights, int taps, F of) {
     return sum;
 }
 
+// The voxels of one axis of a part that make up one voxel of the output: `taps` from `from` on, of `part`, `step` apart.
+struct Along {
+    int from, part, taps;
+    u64 step;
+    const float *weights;
+};
+
 // As `aligned`, of any number of voxels along each axis, one thread per voxel of the output. `at` and `weight`
 // are as there, but with all of the weights; `taps` is how many there are along each axis.
 template <class T, class O>
@@ -152,19 +159,18 @@ __device__ inline void covered(typename O::Voxel *out, const T *in, const int *a
     const float *weights_k = weight + (u64)k * taps_k;
     const float *weights_j = weight + (u64)size_k * taps_k + (u64)j * taps_j;
     const float *weights_i = weight + (u64)size_k * taps_k + (u64)size_j * taps_j + (u64)i * taps_i;
+    const Along rows = {from_j, part_j, taps_j, (u64)part_i, weights_j};
+    const Along columns = {from_i, part_i, taps_i, 1, weights_i};
+    // Rows are blended first where more than two voxels make up one.
+    const bool columns_first = taps_i <= 2 && taps_j <= 2;
+    const Along inner = columns_first ? columns : rows, outer = columns_first ? rows : columns;
     const float value = blend(weights_k, taps_k, [&](int tap_k) {
         const T *slice = in + (u64)min(from_k + tap_k, part_k - 1) * part_j * part_i;
-        const auto voxel = [&](int tap_j, int tap_i) {
-            const T *row = slice + (u64)min(from_j + tap_j, part_j - 1) * part_i;
-            return (float)row[min(from_i + tap_i, part_i - 1)];
-        };
-        if (taps_i <= 2 && taps_j <= 2) {
-            return blend(weights_j, taps_j, [&](int tap_j) {
-                return blend(weights_i, taps_i, [&](int tap_i) { return voxel(tap_j, tap_i); });
+        return blend(outer.weights, outer.taps, [&](int tap_outer) {
+            const T *from = slice + outer.step * min(outer.from + tap_outer, outer.part - 1);
+            return blend(inner.weights, inner.taps, [&](int tap_inner) {
+                return (float)from[inner.step * min(inner.from + tap_inner, inner.part - 1)];
             });
-        }
-        return blend(weights_i, taps_i, [&](int tap_i) {
-            return blend(weights_j, taps_j, [&](int tap_j) { return voxel(tap_j, tap_i); });
         });
     });
     *to = O::finish(value, onto);
