@@ -517,6 +517,9 @@ pub(super) struct Straight {
     pub(super) step: [f64; 3],
 }
 
+/// Places whose weights are worked out together.
+const PLACES: usize = 16;
+
 at_each_level! {
     /// The spline at places whose 4 x 4 x 4 coefficients all lie within `coefficients`, which has that
     /// many rows and columns in each slice.
@@ -527,30 +530,45 @@ at_each_level! {
         row: &mut [f32],
     ) {
         let [rows, columns] = size;
-        for (at, to) in row.iter_mut().enumerate() {
-            let (mut whole, mut weight) = ([0; 3], [[0.0; 4]; 3]);
+        for (batch, to) in row.chunks_mut(PLACES).enumerate() {
+            let mut whole = [[0_i32; PLACES]; 3];
+            let mut weight = [[[0.0_f32; PLACES]; 4]; 3];
             for d in 0..3 {
-                let place = places.first[d] + places.step[d] * at as f64;
-                // 32 bits convert faster, and no axis of voxels is that long.
-                let floor = place as i32;
-                whole[d] = floor as usize - 1;
-                weight[d] = weights((place - f64::from(floor)) as f32);
-            }
-            let first = (whole[2] * rows + whole[1]) * columns + whole[0];
-            let mut sum = [0.0_f32; 4];
-            for (k, weight_k) in weight[2].into_iter().enumerate() {
-                for (j, weight_j) in weight[1].into_iter().enumerate() {
-                    let share = weight_k * weight_j;
-                    let from: &[f32; 4] = coefficients[first + (k * rows + j) * columns..]
-                        .first_chunk()
-                        .expect("four coefficients around each place");
-                    for (sum, from) in sum.iter_mut().zip(from) {
-                        *sum += share * from;
-                    }
+                for lane in 0..PLACES {
+                    let place = places.first[d] + places.step[d] * (batch * PLACES + lane) as f64;
+                    // 32 bits convert faster, and no axis of voxels is that long.
+                    whole[d][lane] = place as i32;
+                    let [a, b, c, e] = weights((place - f64::from(whole[d][lane])) as f32);
+                    weight[d][0][lane] = a;
+                    weight[d][1][lane] = b;
+                    weight[d][2][lane] = c;
+                    weight[d][3][lane] = e;
                 }
             }
-            let [a, b, c, d] = weight[0];
-            *to = (a * sum[0] + b * sum[1]) + (c * sum[2] + d * sum[3]);
+            for (lane, to) in to.iter_mut().enumerate() {
+                let [i, j, k] = whole.map(|whole| whole[lane] as usize - 1);
+                let first = (k * rows + j) * columns + i;
+                let mut sums = [[0.0_f32; 4]; 4];
+                for k in 0..4 {
+                    let share = weight[2][k][lane];
+                    for j in 0..4 {
+                        let from: &[f32; 4] = coefficients[first + (k * rows + j) * columns..]
+                            .first_chunk()
+                            .expect("four coefficients around each place");
+                        for i in 0..4 {
+                            sums[j][i] += share * from[i];
+                        }
+                    }
+                }
+                let mut sum = [0.0_f32; 4];
+                for j in 0..4 {
+                    for i in 0..4 {
+                        sum[i] += weight[1][j][lane] * sums[j][i];
+                    }
+                }
+                let [a, b, c, d] = weight[0].map(|weight| weight[lane]);
+                *to = (a * sum[0] + b * sum[1]) + (c * sum[2] + d * sum[3]);
+            }
         }
     }
 }

@@ -42,8 +42,9 @@ use cpu::Rows;
 ///
 /// # Errors
 ///
-/// [`Error::OutOfMemory`] if there is no room for the result, or for what is needed on the way: under 100
-/// slices of the result, or, if the output's axes do not follow the source's, the source in 32 bits.
+/// [`Error::OutOfMemory`] if there is no room for the result, or for what is needed on the way: for each
+/// thread 64 rows of under 100 slices, and as much again as the result if the output's axes are in another
+/// order than the source's, or the source in 32 bits if they do not follow them.
 pub fn resample<T: Voxel, O: Real>(
     device: &Device,
     source: ArrayView3<'_, T>,
