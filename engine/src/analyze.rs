@@ -1,9 +1,11 @@
 //! From a series that was read to its report: the pipeline, top to bottom.
 
 use dicom_io::{Reading, Uid, Volume};
-use kernels::{Device, Neighbours, morphology};
+use kernels::bits::Bits;
+use kernels::keep::keep;
+use kernels::{Device, Neighbours};
 use models::{Card, Head, Network, Outputs, Progress};
-use ndarray::{Array3, ArrayView3, Zip, s};
+use ndarray::{Array3, ArrayView3};
 
 use crate::density::{density, solid_part};
 use crate::error::Error;
@@ -15,7 +17,7 @@ use crate::liver;
 use crate::lung::{self, Lungs};
 use crate::measure::measure;
 use crate::narrative::{Facts, Language, Narrative};
-use crate::part::bounding_box;
+use crate::part::{bounding_box, cut};
 use crate::prepare::{Prepared, prepare};
 use crate::report::{Examined, ModelRun, Provenance, Report, SCHEMA_VERSION};
 use crate::track::{self, Current, Prior};
@@ -228,10 +230,11 @@ impl Run<'_, '_> {
         let window = &card.input.window;
         let air = window.low
             + (LUNG_AIR_HU - window.low_hu) / (window.high_hu - window.low_hu) * (window.high - window.low);
-        let found = {
-            let seen = tensor.host()?;
-            self.on_device("finding the lungs", |device| Lungs::find(device, seen.view(), air, grid))?
-        };
+        let found = self.on_device("finding the lungs", |device| {
+            // No number is above the one before `air` and below `air`.
+            let dark = tensor.above(device, air.next_down())?.inverted();
+            Lungs::find(device, &dark, grid)
+        })?;
         self.examined.push(Examined {
             organ: Organ::Lung,
             kind,
@@ -242,13 +245,13 @@ impl Run<'_, '_> {
         let Some(lungs) = found else { return Ok(()) };
 
         // Only the box of the lungs: tiles begin at its corner, and there are fewer of them.
-        let Some((corner, shape)) = bounding_box(lungs.mask.view()) else { return Ok(()) };
+        let Some((corner, shape)) = bounding_box(&lungs.mask) else { return Ok(()) };
         let corner = corner.map(|at| at.saturating_sub(CONTEXT_VOXELS));
         let end: [usize; 3] =
             std::array::from_fn(|a| (corner[a] + shape[a] + 2 * CONTEXT_VOXELS).min(grid.shape[a]));
-        let cut = s![corner[0]..end[0], corner[1]..end[1], corner[2]..end[2]];
         let grid = grid.part(corner, std::array::from_fn(|a| end[a] - corner[a]));
-        let inside = lungs.mask.slice(cut);
+        let inside = lungs.mask.to_mask()?;
+        let inside = inside.slice(cut(corner, grid.shape));
         let part = tensor.part(corner, grid.shape)?;
         let mut outputs = self.network(card, (&part).into(), Some(inside))?;
         let [heat, log_diameter, probability] = [heat, log_diameter, mask].map(|name| outputs.take(name));
@@ -305,32 +308,22 @@ impl Run<'_, '_> {
             self.on_device("preparing", |device| prepare(device, volume, card, bounds))?;
         let map = grid.geometry.index_map(&organ.grid.geometry);
         let inside = self.on_device("growing the liver", |device| {
-            let inside = kernels::resample::resample_mask(device, organ.mask.view(), grid.shape, &map, 0.5)?;
-            morphology::dilate(device, inside.view(), Neighbours::Eighteen, region.dilate_voxels)
+            let liver = Bits::resampled(device, organ.mask.view(), grid.shape, &map, 0.5)?;
+            liver.dilated(device, Neighbours::Eighteen, region.dilate_voxels)
         })?;
-        let Some((corner, shape)) = bounding_box(inside.view()) else { return Ok(()) };
-        let cut = s![
-            corner[0]..corner[0] + shape[0],
-            corner[1]..corner[1] + shape[1],
-            corner[2]..corner[2] + shape[2]
-        ];
-        let (inside, grid) = (inside.slice(cut).to_owned(), grid.part(corner, shape));
-        let mut tensor = tensor.host()?.slice(cut).to_owned();
+        let Some((corner, shape)) = bounding_box(&inside) else { return Ok(()) };
+        let grid = grid.part(corner, shape);
+        let wanted = inside.to_mask()?;
+        let wanted = wanted.slice(cut(corner, shape));
+        let inside = Bits::of(wanted)?;
+        let mut part = tensor.part(corner, shape)?;
         if let Some(outside) = card.input.outside_region {
-            Zip::from(&mut tensor).and(&inside).for_each(|value, &inside| {
-                if !inside {
-                    *value = outside;
-                }
-            });
+            part = part.kept(&inside, outside)?;
         }
 
-        let mut probability = self.segment(card, tensor.view().into(), Some(inside.view()))?;
+        let mut probability = self.segment(card, (&part).into(), Some(wanted))?;
         self.step(&format!("{}: outlining", card.name), 0, 1);
-        Zip::from(&mut probability).and(&inside).for_each(|p, &inside| {
-            if !inside {
-                *p = 0.0;
-            }
-        });
+        keep(probability.view_mut(), &inside, 0.0);
         let found = self.on_device("outlining", |device| {
             let (source, full) = (&volume.geometry, volume.shape());
             liver::lesions(device, probability.view(), &grid, *threshold, *minimum_ml, source, full)
@@ -351,14 +344,14 @@ impl Run<'_, '_> {
             let body = liver::body(device, volume)?;
             prepare(device, volume, card, body)
         })?;
-        let probability = self.segment(card, (&tensor).into(), None)?;
+        // Air is no liver: tiles of nothing else are left out.
+        let tissue = self.on_device("preparing", |device| tensor.above(device, card.input.window.low))?;
+        let probability = self.segment(card, (&tensor).into(), Some(tissue.to_mask()?.view()))?;
         let mask = self.on_device("finding the liver", |device| {
             liver::largest_part(device, probability.view(), card.head.threshold())
         })?;
-        let Some(mask) = mask else { return Ok(None) };
-        let voxels = mask.iter().filter(|&&set| set).count();
-        let volume_ml = voxels as f64 * grid.geometry.voxel_mm3() / 1000.0;
-        let Some((corner, shape)) = bounding_box(mask.view()) else { return Ok(None) };
+        let volume_ml = mask.count() as f64 * grid.geometry.voxel_mm3() / 1000.0;
+        let Some((corner, shape)) = bounding_box(&mask) else { return Ok(None) };
         if volume_ml < SMALLEST_LIVER_ML {
             return Ok(None);
         }
@@ -366,7 +359,7 @@ impl Run<'_, '_> {
         if head_to_foot.is_some_and(|a| corner[a] == 0 || corner[a] + shape[a] == grid.shape[a]) {
             self.warnings.push("the liver is cut off by the first or the last slice".to_owned());
         }
-        Ok(Some(WholeLiver { mask, grid, volume_ml, corner, shape }))
+        Ok(Some(WholeLiver { mask: mask.to_mask()?, grid, volume_ml, corner, shape }))
     }
 
     /// Runs the segmentation network of `card` on `tensor`.

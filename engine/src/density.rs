@@ -174,6 +174,7 @@ fn source(mask: &Mask, (k, j, i): (usize, usize, usize)) -> (usize, usize, usize
 #[cfg(test)]
 mod tests {
     use dicom_io::{Geometry, Ijk, Lps, Spacing};
+    use kernels::bits::Bits;
     use ndarray::Array3;
 
     use super::*;
@@ -209,7 +210,8 @@ mod tests {
         let border = ((hu - 850.0) / 2.0) as i16;
         let reach = diameter / 2.0 + 1.0;
         let set = Array3::from_shape_fn(shape, |at| voxels[at] > border && away(at, 0.0) <= reach);
-        (Volume { voxels, geometry }, Mask { corner: [0; 3], voxels: set }.trimmed())
+        let set = Bits::of(set.view()).unwrap();
+        (Volume { voxels, geometry }, Mask::of([0; 3], &set).unwrap().unwrap())
     }
 
     #[track_caller]

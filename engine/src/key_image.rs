@@ -48,8 +48,8 @@ const STRIP: [u8; 3] = [120, 16, 24];
 /// The values shown as black and as white, in the unit of the voxels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Window {
-    low: f64,
-    high: f64,
+    low: f32,
+    high: f32,
 }
 
 impl Window {
@@ -67,19 +67,13 @@ impl Window {
                     _ => *values.select_nth_unstable(last * percent / 100).1,
                 };
                 let (low, high) = (percentile(1), percentile(99));
-                Self { low: f64::from(low), high: f64::from(high).max(f64::from(low) + 1.0) }
+                Self { low: f32::from(low), high: f32::from(high).max(f32::from(low) + 1.0) }
             }
         }
     }
 
-    fn centred(centre: f64, width: f64) -> Self {
+    fn centred(centre: f32, width: f32) -> Self {
         Self { low: centre - width / 2.0, high: centre + width / 2.0 }
-    }
-
-    /// 0 for black to 255 for white.
-    fn grey(self, value: f64) -> u8 {
-        // The clamp makes the cast exact.
-        ((value - self.low) / (self.high - self.low) * 255.0).clamp(0.0, 255.0).round() as u8
     }
 
     fn label(self) -> String {

@@ -1,13 +1,14 @@
 //! The liver, and lesions in it.
 
 use dicom_io::{Geometry, Volume};
-use kernels::components::components;
-use kernels::{Device, Error, Neighbours, morphology};
-use ndarray::{Array3, ArrayView3, Zip, s};
+use kernels::bits::Bits;
+use kernels::components::components_in_bits;
+use kernels::{Device, Error, Neighbours};
+use ndarray::{ArrayView3, Zip};
 
 use crate::finding::Mask;
 use crate::grid::{Bounds, Grid};
-use crate::part::sample;
+use crate::part::{bounding_box, cut};
 
 /// Above this lies the body rather than air, HU.
 const BODY_HU: f32 = -150.0;
@@ -21,28 +22,22 @@ pub(crate) fn body(device: &Device, volume: &Volume<i16>) -> Result<Bounds, Erro
     const AXES: [[f64; 3]; 3] = [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]];
     let whole = Bounds::of(&volume.geometry, volume.shape());
     let grid = Grid::over(whole, AXES, [BODY_SPACING_MM; 3]);
-    let hu = crate::prepare::hounsfield(device, volume, &grid)?;
-    let dense = hu.mapv(|hu| hu > BODY_HU);
-    let opened = morphology::open(device, dense.view(), Neighbours::Six, 1)?;
-    let parts = components(device, opened.view(), Neighbours::Six)?;
-    let Some(body) = parts.largest() else { return Ok(whole) };
-    let shape = std::array::from_fn(|a| body.end[a] - body.start[a]);
-    Ok(whole.narrowed_to(Bounds::of_box(&grid.geometry, body.start, shape).grown(BODY_SPACING_MM)))
+    let map = grid.geometry.index_map(&volume.geometry);
+    let dense = Bits::resampled(device, volume.voxels.view(), grid.shape, &map, BODY_HU)?;
+    let body = dense.opened(device, Neighbours::Six, 1)?.largest(device, Neighbours::Six)?;
+    let Some((corner, shape)) = bounding_box(&body) else { return Ok(whole) };
+    Ok(whole.narrowed_to(Bounds::of_box(&grid.geometry, corner, shape).grown(BODY_SPACING_MM)))
 }
 
 /// The largest part of `probability` above `threshold` that survives an erosion, so that thin bridges to
-/// other organs are cut; `None` if nothing does.
+/// other organs are cut; nothing if nothing does.
 pub(crate) fn largest_part(
     device: &Device,
     probability: ArrayView3<'_, f32>,
     threshold: f32,
-) -> Result<Option<Array3<bool>>, Error> {
-    let inside = probability.mapv(|p| p > threshold);
-    let core = morphology::erode(device, inside.view(), Neighbours::Eighteen, 1)?;
-    let parts = components(device, core.view(), Neighbours::Six)?;
-    let Some(largest) = parts.largest() else { return Ok(None) };
-    let core = parts.mask(|part| part.label == largest.label)?;
-    Ok(Some(morphology::dilate(device, core.view(), Neighbours::Eighteen, 1)?))
+) -> Result<Bits, Error> {
+    let core = Bits::above(device, probability, threshold)?.eroded(device, Neighbours::Eighteen, 1)?;
+    core.largest(device, Neighbours::Six)?.dilated(device, Neighbours::Eighteen, 1)
 }
 
 /// One lesion as the network sees it.
@@ -64,8 +59,8 @@ pub(crate) fn lesions(
     source: &Geometry,
     full: [usize; 3],
 ) -> Result<Vec<Lesion>, Error> {
-    let above = probability.mapv(|p| p > threshold);
-    let parts = components(device, above.view(), Neighbours::TwentySix)?;
+    let above = Bits::above(device, probability, threshold)?;
+    let parts = components_in_bits(device, &above, Neighbours::TwentySix)?;
     let labels = parts.labels()?;
     let ml = grid.geometry.voxel_mm3() / 1000.0;
     let mut lesions = Vec::new();
@@ -74,7 +69,7 @@ pub(crate) fn lesions(
         let low: [usize; 3] = std::array::from_fn(|a| part.start[a].saturating_sub(1));
         let high: [usize; 3] = std::array::from_fn(|a| (part.end[a] + 1).min(grid.shape[a]));
         let shape: [usize; 3] = std::array::from_fn(|a| high[a] - low[a]);
-        let cut = s![low[0]..high[0], low[1]..high[1], low[2]..high[2]];
+        let cut = cut(low, shape);
         let mut sum = 0.0;
         // Another lesion that comes close must not grow into this one's box.
         let alone = Zip::from(labels.slice(cut)).and(probability.slice(cut)).map_collect(|&label, &p| {
@@ -85,10 +80,12 @@ pub(crate) fn lesions(
         });
         let part_grid = grid.part(low, shape);
         let Some((corner, source_shape)) = covered(&part_grid, source, full) else { continue };
-        let voxels =
-            sample(device, alone.view(), &part_grid, source, corner, source_shape)?.mapv(|p| p > threshold);
-        if voxels.iter().any(|&set| set) {
-            let mask = Mask { corner, voxels }.trimmed();
+        let source_grid = Grid { geometry: *source, shape: full }.part(corner, source_shape);
+        let map = source_grid.geometry.index_map(&part_grid.geometry);
+        let above = Bits::resampled(device, alone.view(), source_shape, &map, threshold)?;
+        // Thin necks can be lost on the way: what is one lesion stays in one piece.
+        let lesion = above.largest(device, Neighbours::TwentySix)?;
+        if let Some(mask) = Mask::of(corner, &lesion)? {
             lesions.push(Lesion { mask, confidence: sum / part.voxels as f64 });
         }
     }
@@ -117,6 +114,7 @@ pub(crate) fn covered(part: &Grid, source: &Geometry, full: [usize; 3]) -> Optio
 #[cfg(test)]
 mod tests {
     use dicom_io::{Ijk, Lps, Spacing};
+    use ndarray::{Array3, s};
 
     use super::*;
 
@@ -168,9 +166,9 @@ mod tests {
         probability.slice_mut(s![4..16, 4..16, 2..18]).fill(0.9);
         probability.slice_mut(s![6..12, 6..12, 24..34]).fill(0.9);
         probability.slice_mut(s![8..10, 8..10, 18..24]).fill(0.9); // a bridge, two voxels thick
-        let mask = largest_part(&Device::Cpu, probability.view(), 0.5).unwrap().unwrap();
-        assert!(mask[(10, 10, 10)] && !mask[(8, 8, 28)] && !mask[(8, 8, 22)]);
-        assert!(largest_part(&Device::Cpu, Array3::zeros((5, 5, 5)).view(), 0.5).unwrap().is_none());
+        let mask = largest_part(&Device::Cpu, probability.view(), 0.5).unwrap();
+        assert!(mask.contains([10, 10, 10]) && !mask.contains([8, 8, 28]) && !mask.contains([8, 8, 22]));
+        assert_eq!(largest_part(&Device::Cpu, Array3::zeros((5, 5, 5)).view(), 0.5).unwrap().count(), 0);
     }
 
     #[test]

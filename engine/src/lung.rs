@@ -1,13 +1,14 @@
 //! The lungs, and the outlines of nodules in them.
 
 use dicom_io::{Lps, Volume};
-use kernels::components::components;
-use kernels::{Device, Error, Neighbours, morphology};
+use kernels::bits::Bits;
+use kernels::components::{Component, components_in_bits};
+use kernels::{Device, Error, Neighbours};
 use ndarray::{Array3, ArrayView3};
 
 use crate::finding::{Mask, Side};
 use crate::grid::Grid;
-use crate::part::{part_at, sample};
+use crate::part::{cut, part_at, sample};
 
 /// A part of the air inside the body smaller than this is no lung (bowel gas, trachea alone), ml.
 const SMALLEST_LUNG_ML: f64 = 150.0;
@@ -28,32 +29,26 @@ const SIDE_REACH_MM: f64 = 40.0;
 /// The lungs on the grid of a tensor.
 pub(crate) struct Lungs {
     /// Lung with the nodules in it and at its border.
-    pub(crate) mask: Array3<bool>,
+    pub(crate) mask: Bits,
     /// Air and lung tissue alone, ml.
     pub(crate) volume_ml: f64,
     /// Where they lie.
     grid: Grid,
     /// The core of each lung by the patient's side, where the two could be told apart.
-    cores: Vec<(Side, Array3<bool>)>,
+    cores: Vec<(Side, Bits)>,
 }
 
 impl Lungs {
-    /// Finds the lungs in `tensor` on `grid`; voxels below `air` are air or lung. `None` if there is no
+    /// Finds the lungs on `grid`, where `dark` holds the voxels as dark as air or lung. `None` if there is no
     /// air inside the body worth the name.
-    pub(crate) fn find(
-        device: &Device,
-        tensor: ArrayView3<'_, f32>,
-        air: f32,
-        grid: Grid,
-    ) -> Result<Option<Self>, Error> {
+    pub(crate) fn find(device: &Device, dark: &Bits, grid: Grid) -> Result<Option<Self>, Error> {
         let ml = grid.geometry.voxel_mm3() / 1000.0;
-        let dark = tensor.mapv(|value| value < air);
-        let parts = components(device, dark.view(), Neighbours::Six)?;
+        let parts = components_in_bits(device, dark, Neighbours::Six)?;
         // Air that reaches a border of the image at the patient's side, front or back is outside of the
         // body. Air at the first or last slice may well be lung.
         let [i, j, k] = grid.geometry.axes();
         let across: Vec<usize> = (0..3).filter(|&a| [k, j, i][a][2].abs() < 0.5).collect();
-        let is_lung = |part: &kernels::components::Component| {
+        let is_lung = |part: &Component| {
             let outside = across.iter().any(|&a| part.start[a] == 0 || part.end[a] == grid.shape[a]);
             !outside && part.voxels as f64 * ml >= SMALLEST_LUNG_ML
         };
@@ -61,10 +56,9 @@ impl Lungs {
         if voxels == 0 {
             return Ok(None);
         }
-        let air = parts.mask(is_lung)?;
-        let spacing = grid.geometry.spacing().to_array();
-        let cores = cores(device, air.view(), &grid)?;
-        let mask = morphology::close_ball(device, air.view(), spacing, CLOSING_MM)?;
+        let air = parts.bits(is_lung)?;
+        let cores = cores(device, air.clone(), &grid)?;
+        let mask = air.closed_by_ball(device, grid.geometry.spacing().to_array(), CLOSING_MM)?;
         Ok(Some(Self { mask, volume_ml: voxels as f64 * ml, grid, cores }))
     }
 
@@ -84,7 +78,7 @@ impl Lungs {
             for k in range(2, shape[0]) {
                 for j in range(1, shape[1]) {
                     for i in range(0, shape[2]) {
-                        if !core[(k, j, i)] {
+                        if !core.contains([k, j, i]) {
                             continue;
                         }
                         let offset = [i as f64 - at[0], j as f64 - at[1], k as f64 - at[2]];
@@ -102,27 +96,23 @@ impl Lungs {
 
 /// The two largest parts of the eroded lungs, by side; empty unless there are two of comparable size
 /// that lie beside each other.
-fn cores(
-    device: &Device,
-    air: ArrayView3<'_, bool>,
-    grid: &Grid,
-) -> Result<Vec<(Side, Array3<bool>)>, Error> {
-    let eroded = morphology::erode_ball(device, air, grid.geometry.spacing().to_array(), PARTING_MM)?;
-    let parts = components(device, eroded.view(), Neighbours::Six)?;
+fn cores(device: &Device, air: Bits, grid: &Grid) -> Result<Vec<(Side, Bits)>, Error> {
+    let eroded = air.eroded_by_ball(device, grid.geometry.spacing().to_array(), PARTING_MM)?;
+    let parts = components_in_bits(device, &eroded, Neighbours::Six)?;
     let mut order: Vec<_> = parts.list().iter().collect();
     order.sort_by_key(|part| std::cmp::Reverse(part.voxels));
     let (first, second) = match order[..] {
         [first, second, ..] if second.voxels * 6 > first.voxels => (first, second),
         _ => return Ok(Vec::new()),
     };
-    let towards_left = |part: &kernels::components::Component| grid.geometry.to_lps(part.centroid.into()).l;
+    let towards_left = |part: &Component| grid.geometry.to_lps(part.centroid.into()).l;
     // Lungs lie side by side; parts above each other are something else.
     if (towards_left(first) - towards_left(second)).abs() < LEAST_APART_MM {
         return Ok(Vec::new());
     }
     let (right, left) =
         if towards_left(first) < towards_left(second) { (first, second) } else { (second, first) };
-    let only = |wanted: u32| parts.mask(|part| part.label == wanted);
+    let only = |wanted: u32| parts.bits(|part| part.label == wanted);
     Ok(vec![(Side::Right, only(right.label)?), (Side::Left, only(left.label)?)])
 }
 
@@ -151,11 +141,7 @@ pub(crate) fn outline_nodule(
     let reach = 0.9 * diameter_mm + 6.0;
     let Some((corner, shape)) = box_around(volume, centre, reach) else { return Ok(None) };
     let inside = sample(device, probability, grid, &volume.geometry, corner, shape)?;
-    let hu = volume.voxels.slice(ndarray::s![
-        corner[0]..corner[0] + shape[0],
-        corner[1]..corner[1] + shape[1],
-        corner[2]..corner[2] + shape[2]
-    ]);
+    let hu = volume.voxels.slice(cut(corner, shape));
 
     let seed = volume.geometry.to_ijk(centre).to_array();
     let spacing = volume.geometry.spacing().to_array();
@@ -182,13 +168,13 @@ pub(crate) fn outline_nodule(
 
     let voxels =
         Array3::from_shape_fn(shape, |at| f64::from(hu[at]) > border && inside[at] > OUTSIDE_PROBABILITY);
-    let mut kept = part_at(device, voxels.view(), from_centre, diameter_mm / 2.0)?;
+    let mut kept = part_at(device, &Bits::of(voxels.view())?, from_centre, diameter_mm / 2.0)?;
     if kept.is_none() {
         // Nothing dense where the network is: believe the network's own mask.
-        let voxels = inside.mapv(|p| p > 0.5);
-        kept = part_at(device, voxels.view(), from_centre, diameter_mm)?;
+        let voxels = Bits::above(device, inside.view(), 0.5)?;
+        kept = part_at(device, &voxels, from_centre, diameter_mm)?;
     }
-    Ok(kept.map(|voxels| Mask { corner, voxels }.trimmed()))
+    kept.map_or(Ok(None), |voxels| Mask::of(corner, &voxels))
 }
 
 /// The box of the source grid within `reach` mm of `centre`; `None` if it lies outside of the volume.
@@ -241,23 +227,24 @@ mod tests {
         (0..3).map(|d| ((place[d] - centre[d]) / half[d]).powi(2)).sum::<f64>() <= 1.0
     }
 
-    /// A body with two lungs that a bronchus joins, air around it, and gas below; 0 is air, 1 is tissue.
-    fn chest(grid: &Grid) -> Array3<f32> {
-        Array3::from_shape_fn(grid.shape, |(k, j, i)| {
+    /// What is dark in and around a body with two lungs that a bronchus joins, and gas below.
+    fn chest(grid: &Grid) -> Bits {
+        let dark = Array3::from_shape_fn(grid.shape, |(k, j, i)| {
             let at = grid.geometry.to_lps(Ijk::new(i as f64, j as f64, k as f64));
             let lung = within(at, [-45.0, 0.0, 70.0], [32.0, 40.0, 55.0])
                 || within(at, [45.0, 0.0, 70.0], [28.0, 40.0, 50.0])
                 || (at.l.abs() < 45.0 && at.p.abs() < 4.0 && (at.s - 70.0).abs() < 4.0)
                 || within(at, [10.0, -20.0, 6.0], [6.0, 6.0, 6.0]);
             let body = (at.l / 100.0).powi(2) + (at.p / 55.0).powi(2) <= 1.0;
-            if lung || !body { 0.1 } else { 1.0 }
-        })
+            lung || !body
+        });
+        Bits::of(dark.view()).unwrap()
     }
 
     #[test]
     fn lungs_are_the_large_air_inside_the_body_and_have_sides() {
         let grid = grid([65, 60, 110], 2.0);
-        let lungs = Lungs::find(&Device::Cpu, chest(&grid).view(), 0.43, grid).unwrap().unwrap();
+        let lungs = Lungs::find(&Device::Cpu, &chest(&grid), grid).unwrap().unwrap();
         // Two ellipsoids of 4/3 pi abc, less what is cut off, plus the bronchus.
         let truth = 4.0 / 3.0 * std::f64::consts::PI * (32.0 * 40.0 * 55.0 + 28.0 * 40.0 * 50.0) / 1000.0;
         assert!((lungs.volume_ml - truth).abs() < 0.03 * truth, "{} of {truth}", lungs.volume_ml);
@@ -267,7 +254,7 @@ mod tests {
         assert_eq!(lungs.side(Lps::new(-80.0, 0.0, 70.0)), Some(Side::Right));
         let at = |place: Lps| {
             let [i, j, k] = grid.geometry.to_ijk(place).to_array().map(|v| v.round() as usize);
-            lungs.mask[(k, j, i)]
+            lungs.mask.contains([k, j, i])
         };
         assert!(at(Lps::new(-45.0, 0.0, 70.0)) && !at(Lps::new(0.0, 40.0, 70.0)));
         assert!(!at(Lps::new(10.0, -20.0, 6.0)), "gas in the bowel is no lung");
@@ -277,8 +264,8 @@ mod tests {
     #[test]
     fn a_body_without_air_has_no_lungs() {
         let grid = grid([20, 60, 110], 2.0);
-        let solid = Array3::from_elem(grid.shape, 1.0);
-        assert!(Lungs::find(&Device::Cpu, solid.view(), 0.43, grid).unwrap().is_none());
+        let none = Bits::none(grid.shape).unwrap();
+        assert!(Lungs::find(&Device::Cpu, &none, grid).unwrap().is_none());
     }
 
     /// A sphere of 30 HU and `diameter` mm in lung, blurred, with a vessel through it; the network's mask

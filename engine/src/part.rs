@@ -1,10 +1,11 @@
 //! Parts of volumes: moving a network's answer to the source grid, and keeping one piece of a mask.
 
 use dicom_io::Geometry;
-use kernels::components::components;
+use kernels::bits::Bits;
+use kernels::components::components_in_bits;
 use kernels::resample::{Intensity, resample};
-use kernels::{Device, Error, Neighbours, morphology};
-use ndarray::{Array3, ArrayView3, s};
+use kernels::{Device, Error, Neighbours};
+use ndarray::{Array3, ArrayView3, Ix3, SliceInfo, SliceInfoElem, s};
 
 use crate::finding::Mask;
 use crate::grid::Grid;
@@ -31,11 +32,11 @@ pub(crate) fn sample(
 /// around it.
 pub(crate) fn part_at(
     device: &Device,
-    mask: ArrayView3<'_, bool>,
+    mask: &Bits,
     from_centre: impl Fn((usize, usize, usize)) -> f64,
     reach: f64,
-) -> Result<Option<Array3<bool>>, Error> {
-    let parts = components(device, mask, Neighbours::Six)?;
+) -> Result<Option<Bits>, Error> {
+    let parts = components_in_bits(device, mask, Neighbours::Six)?;
     let mut near = vec![false; parts.list().len()];
     for (at, &label) in parts.labels()?.indexed_iter() {
         if label > 0 && from_centre(at) <= reach {
@@ -46,30 +47,33 @@ pub(crate) fn part_at(
     let Some(best) = near.reduce(|best, next| if next.voxels > best.voxels { next } else { best }) else {
         return Ok(None);
     };
-    let only = parts.mask(|part| part.label == best.label)?;
-    Ok(Some(morphology::fill(device, only.view())?))
+    Ok(Some(parts.bits(|part| part.label == best.label)?.filled(device)?))
+}
+
+/// The voxels `corner..corner + shape` of an array.
+pub(crate) fn cut(corner: [usize; 3], shape: [usize; 3]) -> SliceInfo<[SliceInfoElem; 3], Ix3, Ix3> {
+    let [[ck, cj, ci], [nk, nj, ni]] = [corner, shape];
+    s![ck..ck + nk, cj..cj + nj, ci..ci + ni]
 }
 
 /// The box `corner..corner + shape` of the voxels set in `mask`; `None` if none is.
-pub(crate) fn bounding_box(mask: ArrayView3<'_, bool>) -> Option<([usize; 3], [usize; 3])> {
-    let mut low = [usize::MAX; 3];
-    let mut high = [0; 3];
-    for ((k, j, i), _) in mask.indexed_iter().filter(|(_, set)| **set) {
-        for (a, at) in [k, j, i].into_iter().enumerate() {
-            low[a] = low[a].min(at);
-            high[a] = high[a].max(at + 1);
-        }
-    }
-    (low[0] != usize::MAX).then(|| (low, std::array::from_fn(|a| high[a] - low[a])))
+pub(crate) fn bounding_box(mask: &Bits) -> Option<([usize; 3], [usize; 3])> {
+    let [low, high] = mask.bounds()?;
+    Some((low, std::array::from_fn(|a| high[a] - low[a])))
 }
 
 impl Mask {
-    /// The same voxels in the smallest box that holds them.
-    pub(crate) fn trimmed(self) -> Self {
-        let Some((low, shape)) = bounding_box(self.voxels.view()) else { return self };
-        let high: [usize; 3] = std::array::from_fn(|a| low[a] + shape[a]);
-        let voxels = self.voxels.slice(s![low[0]..high[0], low[1]..high[1], low[2]..high[2]]).to_owned();
-        Self { corner: std::array::from_fn(|a| self.corner[a] + low[a]), voxels }
+    /// The voxels of `bits`, the first of which lies at `corner` of the source, in the smallest box that holds
+    /// them; `None` if there are none.
+    pub(crate) fn of(corner: [usize; 3], bits: &Bits) -> Result<Option<Self>, Error> {
+        let Some((low, shape)) = bounding_box(bits) else { return Ok(None) };
+        let voxels = bits.to_mask()?.slice(cut(low, shape)).to_owned();
+        Ok(Some(Self { corner: std::array::from_fn(|a| corner[a] + low[a]), voxels }))
+    }
+
+    /// Where its box lies in the source.
+    pub(crate) fn place(&self) -> SliceInfo<[SliceInfoElem; 3], Ix3, Ix3> {
+        cut(self.corner, self.voxels.dim().into())
     }
 
     /// The voxels of the source grid that this mask and `other` share.

@@ -1,16 +1,16 @@
 //! From a volume to the tensor that a network's card asks for.
 
 use dicom_io::Volume;
+use kernels::bits::{Bits, DeviceBits};
+use kernels::keep::{keep, keep_on_device};
 use kernels::resample::{Intensity, Interpolation, Sampling, resample};
 use kernels::tiles::gather_on_device;
 use kernels::{Device, Error, gpu, median};
 use models::Card;
-use ndarray::{Array3, CowArray, Ix3, s};
+use ndarray::{Array3, CowArray, Ix3};
 
 use crate::grid::{Bounds, Grid};
-
-/// Air, HU: what lies outside of the images.
-const AIR_HU: f32 = -1024.0;
+use crate::part::cut;
 
 /// A network's input and the grid it lies on, which leads back to the patient.
 pub(crate) struct Prepared {
@@ -39,11 +39,18 @@ impl Tensor {
         })
     }
 
+    /// Its voxels above `threshold`, found where it lies or on `device` if that is the CPU.
+    pub(crate) fn above(&self, device: &Device, threshold: f32) -> Result<Bits, Error> {
+        match (self, device) {
+            (Self::Device(tensor), Device::Cuda(_)) => DeviceBits::above(tensor, threshold)?.download(),
+            _ => Bits::above(&Device::Cpu, self.host()?.view(), threshold),
+        }
+    }
+
     /// The voxels `corner..corner + shape`, of which it has all: where it lies, or in the host's memory if the device
     /// has no room for both.
     pub(crate) fn part(&self, corner: [usize; 3], shape: [usize; 3]) -> Result<Part<'_>, Error> {
-        let [[ck, cj, ci], [nk, nj, ni]] = [corner, shape];
-        let part = s![ck..ck + nk, cj..cj + nj, ci..ci + ni];
+        let part = cut(corner, shape);
         Ok(match self {
             Self::Host(tensor) => Part::Host(tensor.slice(part).into()),
             Self::Device(tensor) => {
@@ -56,6 +63,27 @@ impl Tensor {
                 }
             }
         })
+    }
+}
+
+impl Part<'_> {
+    /// The same with `outside` wherever `inside`, of the same shape, is not: where it lies, or in the host's memory
+    /// if the device has no room for the mask.
+    pub(crate) fn kept(self, inside: &Bits, outside: f32) -> Result<Self, Error> {
+        let tensor = match self {
+            Self::Host(tensor) => tensor,
+            Self::Device(mut tensor) => match DeviceBits::upload(tensor.gpu(), inside) {
+                Ok(mask) => {
+                    keep_on_device(&mut tensor, &mask, outside)?;
+                    return Ok(Self::Device(tensor));
+                }
+                Err(Error::OutOfMemory { .. }) => tensor.download()?.into(),
+                Err(error) => return Err(error),
+            },
+        };
+        let mut tensor = tensor.into_owned();
+        keep(tensor.view_mut(), inside, outside);
+        Ok(Self::Host(tensor.into()))
     }
 }
 
@@ -123,12 +151,6 @@ pub(crate) fn prepare(
         }
     };
     Ok(Prepared { tensor, grid })
-}
-
-/// The Hounsfield units of `volume` on `grid`; air outside of it.
-pub(crate) fn hounsfield(device: &Device, volume: &Volume<i16>, grid: &Grid) -> Result<Array3<f32>, Error> {
-    let map = grid.geometry.index_map(&volume.geometry);
-    resample(device, volume.voxels.view(), grid.shape, &map, Intensity::unchanged(AIR_HU))
 }
 
 /// `volume` on `grid`, left on the device. If that has no room for all of both, slabs go through it and the tensor

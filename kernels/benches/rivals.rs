@@ -13,14 +13,14 @@ use std::time::Instant;
 use common::input::{Input, MILLIMETRE, fitting};
 use common::made::{SPACING_MM, worked_ms};
 use common::{Case, Found};
-use kernels::blend::{Blend, starts};
+use kernels::blend::{Blend, TileAt, starts};
 use kernels::components::{Components, components};
 use kernels::measure::measure;
 use kernels::nms::{Scored, nms};
 use kernels::resample::{Intensity, Interpolation, Part, Sampling, Values, resample};
-use kernels::tiles::gather;
+use kernels::tiles::{empty_batch, gather_into};
 use kernels::{Device, Error, Neighbours, spline};
-use ndarray::{Array2, Array3, Axis, s};
+use ndarray::{Array2, Array3, Array5, s};
 use rayon::prelude::*;
 
 const WINDOW: Intensity = Intensity { low_hu: -1000.0, high_hu: 400.0, low: 0.0, high: 1.0, outside: 0.0 };
@@ -103,23 +103,18 @@ fn cases(input: &Input) -> Vec<Case<'_>> {
             Ok(Found::Table(Array2::from_shape_fn((kept.len(), 1), |(at, _)| kept[at] as f64)))
         }),
         Case::new("blend", 4 * (scene.len() + 27 * 96 * 96 * 96), move || {
-            let mut blend = Blend::new(CPU, [192; 3])?;
-            for (tile, at) in tiles.iter().zip(&starts) {
-                blend.add(tile.view(), *at)?;
-            }
-            blend.finish().map(Found::Volume)
+            let tiles: Vec<_> = tiles.iter().map(|tile| tile.view()).zip(starts.iter().copied()).collect();
+            Blend::new(CPU, [192; 3])?.finish_with(&tiles).map(Found::Volume)
         }),
         Case::new("slide", 8 * (scene.len() + 27 * 96 * 96 * 96), move || {
             let mut blend = Blend::new(CPU, [192; 3])?;
             // As many at a time as the rival takes; the network gives back what it is given.
-            for starts in again.chunks(4) {
-                let signed: Vec<[isize; 3]> = starts.iter().map(|at| at.map(|n| n as isize)).collect();
-                let tiles = gather(CPU, scene.view(), &signed, [96; 3], 0.0)?;
-                for (tile, at) in tiles.index_axis(Axis(1), 0).outer_iter().zip(starts) {
-                    blend.add(tile, *at)?;
-                }
+            let mut batch = empty_batch(4, [96; 3])?;
+            for starts in again[..24].chunks(4) {
+                let tiles = gathered(scene, starts, &mut batch)?;
+                blend.add_all(&tiles)?;
             }
-            blend.finish().map(Found::Volume)
+            blend.finish_with(&gathered(scene, &again[24..], &mut batch)?).map(Found::Volume)
         }),
     ]
 }
@@ -134,6 +129,19 @@ fn kept(ct: &Array3<i16>, sampling: Sampling) -> impl FnMut() -> Result<Found, E
         let memory = memory.clone();
         Ok(Found::Later(Box::new(move || Ok(Found::Volume(memory.borrow().clone())))))
     }
+}
+
+/// Tiles of 96^3 as the first ones of a batch, and where they start.
+fn gathered<'a>(
+    scene: &Array3<f32>,
+    starts: &[[usize; 3]],
+    batch: &'a mut Array5<f32>,
+) -> Result<Vec<TileAt<'a>>, Error> {
+    let signed: Vec<[isize; 3]> = starts.iter().map(|at| at.map(|n| n as isize)).collect();
+    let mut tiles = batch.slice_mut(s![..starts.len(), .., .., .., ..]);
+    gather_into(CPU, scene.view(), &signed, 0.0, tiles.view_mut())?;
+    let tiles = batch.slice(s![..starts.len(), 0, .., .., ..]);
+    Ok(tiles.into_outer_iter().zip(starts.iter().copied()).collect())
 }
 
 /// The runs of the components are what was asked for; a volume of labels is made only when it is written.

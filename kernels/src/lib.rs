@@ -22,6 +22,7 @@ pub mod device;
 pub mod diameter;
 pub mod fusion;
 pub mod gpu;
+pub mod keep;
 pub mod mask;
 pub mod measure;
 pub mod median;
@@ -37,11 +38,17 @@ pub mod tiles;
 
 mod any;
 mod grid;
+mod pages;
 mod simd;
 
+use std::mem::MaybeUninit;
+
+use pages::Advice;
 use resample::cuda::Uploaded;
+use resample::rows::Kept;
 
 pub use device::Device;
+pub use pages::LargePages;
 
 /// The 3 x 4 matrix from (i, j, k, 1) of the output array to (i, j, k) of the source array: column,
 /// row and slice, where an integer is a voxel's centre.
@@ -127,12 +134,15 @@ mod sealed {
     use crate::Error;
     use crate::gpu::Gpu;
     use crate::resample::cuda::{Kind, Uploaded};
-    use crate::resample::rows;
+    use crate::resample::rows::{self, Between, Kept, Values};
     use crate::simd::Level;
 
     pub trait Sealed: Sized {
         /// A copy on a device, of a kind that is resampled there.
         fn upload(gpu: &Gpu, voxels: &[Self]) -> Result<Uploaded, Error>;
+
+        /// The voxels as what they are.
+        fn kept(voxels: &[Self]) -> Kept<'_>;
     }
 
     pub trait Real: Sized {
@@ -140,13 +150,30 @@ mod sealed {
         const KIND: Kind;
 
         /// Writes `values` on the scale of `[scale, offset, least, most]`, see [`rows`].
-        fn store(level: Level, to: &mut [Self], values: &[f32], onto: [f32; 4], past_caches: bool);
+        fn store(level: Level, to: &mut [Self], values: &[f32], onto: [f32; 4], past_caches: bool) {
+            Self::store_values(level, to, Between::alone(values), onto, past_caches);
+        }
+
+        /// The same of values that are made as they are stored.
+        fn store_values<V: Values>(
+            level: Level,
+            to: &mut [Self],
+            values: V,
+            onto: [f32; 4],
+            past_caches: bool,
+        );
     }
 
     impl Real for f32 {
         const KIND: Kind = Kind::Single;
 
-        fn store(level: Level, to: &mut [Self], values: &[f32], onto: [f32; 4], past_caches: bool) {
+        fn store_values<V: Values>(
+            level: Level,
+            to: &mut [Self],
+            values: V,
+            onto: [f32; 4],
+            past_caches: bool,
+        ) {
             rows::store_f32(level, to, values, onto, past_caches);
         }
     }
@@ -154,18 +181,30 @@ mod sealed {
     impl Real for half::f16 {
         const KIND: Kind = Kind::Half;
 
-        fn store(level: Level, to: &mut [Self], values: &[f32], onto: [f32; 4], past_caches: bool) {
+        fn store_values<V: Values>(
+            level: Level,
+            to: &mut [Self],
+            values: V,
+            onto: [f32; 4],
+            past_caches: bool,
+        ) {
             rows::store_f16(level, to, values, onto, past_caches);
         }
     }
 }
 
 macro_rules! voxel {
-    ($($kind:ty: $to_f32:expr, $upload:expr;)*) => {$(
+    ($($kind:ty: $to_f32:expr, $kept:expr, $upload:expr;)*) => {$(
         impl sealed::Sealed for $kind {
             fn upload(gpu: &gpu::Gpu, voxels: &[Self]) -> Result<resample::cuda::Uploaded, Error> {
                 let upload: fn(&gpu::Gpu, &[Self]) -> _ = $upload;
                 upload(gpu, voxels)
+            }
+
+            #[inline]
+            fn kept(voxels: &[Self]) -> Kept<'_> {
+                let kept: fn(&[Self]) -> Kept<'_> = $kept;
+                kept(voxels)
             }
         }
         impl Voxel for $kind {
@@ -177,27 +216,40 @@ macro_rules! voxel {
     )*};
 }
 voxel! {
-    bool: |v| f32::from(u8::from(v)), |gpu, v| gpu.upload(resample::cuda::bits(v)).map(Uploaded::U8);
-    u8: f32::from, |gpu, v| gpu.upload(v).map(Uploaded::U8);
-    i16: f32::from, |gpu, v| gpu.upload(v).map(Uploaded::I16);
-    u16: f32::from, Uploaded::as_f32;
-    i32: |v| v as f32, Uploaded::as_f32;
-    u32: |v| v as f32, Uploaded::as_f32;
-    f32: |v| v, |gpu, v| gpu.upload(v).map(Uploaded::F32);
-    half::f16: half::f16::to_f32, Uploaded::as_f32;
+    bool: |v| f32::from(u8::from(v)), |_| Kept::Others, |gpu, v| gpu.upload(resample::cuda::bits(v)).map(Uploaded::U8);
+    u8: f32::from, |_| Kept::Others, |gpu, v| gpu.upload(v).map(Uploaded::U8);
+    i16: f32::from, |v| Kept::Words(v), |gpu, v| gpu.upload(v).map(Uploaded::I16);
+    u16: f32::from, |_| Kept::Others, Uploaded::as_f32;
+    i32: |v| v as f32, |_| Kept::Others, Uploaded::as_f32;
+    u32: |v| v as f32, |_| Kept::Others, Uploaded::as_f32;
+    f32: |v| v, |v| Kept::Singles(v), |gpu, v| gpu.upload(v).map(Uploaded::F32);
+    half::f16: half::f16::to_f32, |_| Kept::Others, Uploaded::as_f32;
 }
 
 /// A volume of zeros (`false` for a mask). Its pages are first touched by the threads that fill it.
 fn blank<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
-    let mut volume = sparse(shape)?;
-    on_large_pages(volume.as_slice_memory_order_mut().expect("just made"));
-    Ok(volume)
+    zeros(shape, Advice::Large)
+}
+
+/// A volume that is written before it is read. What the allocator recycles is not cleared, as [`blank`] would
+/// have it.
+fn unwritten<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<MaybeUninit<T>>, Error> {
+    let voxels = count(shape)?;
+    let mut volume: Vec<MaybeUninit<T>> = Vec::new();
+    volume.try_reserve_exact(voxels).map_err(|_| Error::OutOfMemory { voxels })?;
+    // SAFETY: there is room for as many, and they need not be anything yet.
+    unsafe { volume.set_len(voxels) };
+    pages::advise(volume.as_mut_ptr().cast(), voxels * size_of::<T>(), Advice::Large);
+    Ok(ndarray::Array3::from_shape_vec(shape, volume).expect("as many voxels as the shape says"))
 }
 
 /// A volume of zeros of which little will be touched.
 fn sparse<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
-    let voxels = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
-    let voxels = voxels.ok_or(Error::OutOfMemory { voxels: usize::MAX })?;
+    zeros(shape, Advice::Small)
+}
+
+fn zeros<T: Voxel>(shape: [usize; 3], pages: Advice) -> Result<ndarray::Array3<T>, Error> {
+    let voxels = count(shape)?;
     // `vec!` aborts when there is no memory, and touches all of it for kinds that it does not know.
     let layout = std::alloc::Layout::array::<T>(voxels).map_err(|_| Error::OutOfMemory { voxels })?;
     let mut volume = Vec::new();
@@ -207,30 +259,14 @@ fn sparse<T: Voxel>(shape: [usize; 3]) -> Result<ndarray::Array3<T>, Error> {
         if memory.is_null() {
             return Err(Error::OutOfMemory { voxels });
         }
+        pages::advise(memory.cast(), layout.size(), pages);
         // SAFETY: just allocated for as many; every `Voxel` is a number or a bool, and may be zeros.
         volume = unsafe { Vec::from_raw_parts(memory, voxels, voxels) };
     }
     Ok(ndarray::Array3::from_shape_vec(shape, volume).expect("as many voxels as the shape says"))
 }
 
-/// Asks for memory that was not touched yet to come in large pages. First touching a volume 4 KiB at a
-/// time takes about as long as resampling onto it. Only advice: nothing depends on it.
-#[cfg(target_os = "linux")]
-fn on_large_pages<T>(memory: &mut [T]) {
-    const LARGE: usize = 2 << 20;
-    // Smaller blocks are recycled by the allocator, and were touched before.
-    const LEAST: usize = 32 << 20;
-    let range = memory.as_mut_ptr_range();
-    let start = (range.start as usize).next_multiple_of(LARGE);
-    let Some(length) = (range.end as usize).checked_sub(start).map(|length| length / LARGE * LARGE) else {
-        return;
-    };
-    if length >= LEAST {
-        // SAFETY: the range lies within `memory`, which is borrowed mutably, and the advice changes how
-        // it is backed but not what it holds.
-        unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_HUGEPAGE) };
-    }
+fn count(shape: [usize; 3]) -> Result<usize, Error> {
+    let voxels = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
+    voxels.ok_or(Error::OutOfMemory { voxels: usize::MAX })
 }
-
-#[cfg(not(target_os = "linux"))]
-fn on_large_pages<T>(_: &mut [T]) {}

@@ -64,7 +64,7 @@ impl Modality {
     }
 }
 
-/// The tensor that the network wants: `[1, 1, a, b, c]` of 32-bit floats.
+/// The tensor that the network wants: `[n, 1, a, b, c]` of 32-bit floats.
 ///
 /// Arrays of three go along the axes a, b, c of that tensor.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -88,21 +88,11 @@ impl Graph {
         self.body.message(5, &tensor);
     }
 
-    /// The file: a graph from `input` to `output`, both `[1, 1, ?, ?, ?]` of 32-bit floats.
-    pub(crate) fn into_file(self, name: &str, input: &str, output: &str) -> Vec<u8> {
-        self.into_file_of(name, input, output, None)
-    }
-
-    /// The same for as many volumes at once as one likes, which the graph calls `batch`.
-    #[cfg(test)]
-    pub(crate) fn into_file_for_batches(self, name: &str, input: &str, output: &str, batch: &str) -> Vec<u8> {
-        self.into_file_of(name, input, output, Some(batch))
-    }
-
-    fn into_file_of(mut self, name: &str, input: &str, output: &str, batch: Option<&str>) -> Vec<u8> {
+    /// The file: a graph from `input` to `output`, both `[?, 1, ?, ?, ?]` of 32-bit floats.
+    pub(crate) fn into_file(mut self, name: &str, input: &str, output: &str) -> Vec<u8> {
         self.body.text(2, name);
-        self.body.message(11, &image(input, batch, ["x", "y", "z"]));
-        self.body.message(12, &image(output, batch, ["x_out", "y_out", "z_out"]));
+        self.body.message(11, &image(input, ["x", "y", "z"]));
+        self.body.message(12, &image(output, ["x_out", "y_out", "z_out"]));
 
         let mut opset = Message::default();
         opset.text(1, "");
@@ -138,10 +128,10 @@ fn attribute(name: &str, value: &Attribute<'_>) -> Message {
     attribute
 }
 
-/// `ValueInfoProto` of a tensor `[1, 1, ?, ?, ?]`, or with a name for its first axis.
-fn image(name: &str, batch: Option<&str>, axes: [&str; 3]) -> Message {
+/// `ValueInfoProto` of a tensor `[n, 1, ?, ?, ?]`: as many volumes at once as one likes, of one channel.
+fn image(name: &str, axes: [&str; 3]) -> Message {
     let mut shape = Message::default();
-    for axis in [batch, None].into_iter().chain(axes.map(Some)) {
+    for axis in [Some("n"), None].into_iter().chain(axes.map(Some)) {
         let mut size = Message::default();
         match axis {
             Some(name) => size.text(2, name),

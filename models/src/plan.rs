@@ -18,8 +18,9 @@ const WORKSPACE: u64 = 2;
 /// This share of what is free is left alone: memory comes in pieces, and pieces do not fit without a gap.
 const SPARE_SHARE: u64 = 16;
 
-/// Slices of a slab. Fewer would be uploaded more often than they are worth: neighbouring slabs overlap by some.
-const LEAST_SLAB: usize = 16;
+/// Voxels of the tiles that go through a network at once. Four tiles of 128 x 128 x 128 fill even its deepest layers,
+/// so more are expected to gain nothing; and cuDNN counts a layer's numbers in 31 bits. Not measured on a GPU.
+const MOST_VOXELS: u64 = 4 << 21;
 
 /// How the numbers of a tensor are kept on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,11 +43,7 @@ impl Precision {
 /// What is to fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Demand {
-    /// Slices of the stored volume.
-    pub slices: usize,
-    /// Bytes of each of them.
-    pub slice_bytes: u64,
-    /// Voxels of the tensor.
+    /// Voxels of the tensor; 0 if it is there already.
     pub tensor_voxels: u64,
     /// Bytes of what tiles are put together in, over the whole tensor.
     pub sums_bytes: u64,
@@ -54,7 +51,7 @@ pub struct Demand {
     pub tile_bytes: u64,
     /// Bytes that the network needs however many tiles there are: weights and libraries.
     pub fixed_bytes: u64,
-    /// As many tiles as there are, or as the network takes at once.
+    /// More tiles at once are of no use.
     pub most_tiles: usize,
 }
 
@@ -63,8 +60,6 @@ pub struct Demand {
 pub enum Plan {
     /// The tensor and what becomes of it stay on the device.
     Whole {
-        /// So many slices of the stored volume are uploaded at a time.
-        slab: usize,
         /// How the tensor is kept.
         precision: Precision,
         /// Tiles at once.
@@ -81,7 +76,7 @@ pub enum Plan {
 
 impl Demand {
     /// What the kernels need around a network of `card` that computes elsewhere; the tensor is there already.
-    pub(crate) fn of(card: &Card, tiling: &Tiling, most_tiles: usize) -> Self {
+    pub(crate) fn of(card: &Card, tiling: &Tiling) -> Self {
         let is_blended = matches!(card.tiles.join, Join::Overlap(_));
         let (mut sums_bytes, mut outputs) = (0, 0);
         for (_, stride) in card.head.outputs() {
@@ -89,14 +84,15 @@ impl Demand {
             sums_bytes += voxels(tiling.covered.map(|n| n / stride)) * if is_blended { 8 } else { 4 };
             outputs += voxels(tiling.part().map(|n| n / stride)) * 4;
         }
+        let most = usize::try_from(MOST_VOXELS / voxels(tiling.tile)).unwrap_or(usize::MAX).max(1);
+        let tiles = tiling.starts.len().max(1);
         Self {
-            slices: 0,
-            slice_bytes: 0,
             tensor_voxels: 0,
             sums_bytes,
             tile_bytes: voxels(tiling.tile) * 4 + outputs,
             fixed_bytes: 0,
-            most_tiles: most_tiles.max(1),
+            // No fewer turns are needed for this many, and the last one is as full as can be.
+            most_tiles: tiles.div_ceil(tiles.div_ceil(most)),
         }
     }
 
@@ -112,16 +108,14 @@ fn voxels(shape: [usize; 3]) -> u64 {
 }
 
 impl Plan {
-    /// How the network of `card` would run on a device with `free` bytes over a large study: 600 slices of 512 x 512,
-    /// and a tensor of 400 x 400 x 600 mm.
+    /// How the network of `card` would run on a device with `free` bytes over a large study: a tensor of
+    /// 400 x 400 x 600 mm.
     pub fn for_large_study(card: &Card, free: u64) -> Self {
         const EXTENT_MM: [f64; 3] = [600.0, 400.0, 400.0];
         let shape = std::array::from_fn(|axis| (EXTENT_MM[axis] / card.input.spacing_mm[axis]) as usize);
         let tiling = Tiling::new(&card.tiles, shape);
-        let demand = Demand::of(card, &tiling, 1).with_layers(card, &tiling);
-        let stored =
-            Demand { slices: 600, slice_bytes: 512 * 512 * 2, tensor_voxels: voxels(shape), ..demand };
-        Self::new(free, &stored)
+        let demand = Demand::of(card, &tiling).with_layers(card, &tiling);
+        Self::new(free, &Demand { tensor_voxels: voxels(shape), ..demand })
     }
 
     /// The quickest way that fits into `free` bytes.
@@ -133,13 +127,10 @@ impl Plan {
         };
         for precision in [Precision::Single, Precision::Half] {
             let tensor = demand.tensor_voxels.saturating_mul(precision.bytes());
-            let left = room.saturating_sub(tensor);
-            let slab = usize::try_from(left / demand.slice_bytes.max(1)).unwrap_or(usize::MAX);
-            let slab = slab.min(demand.slices);
             let taken = tensor.saturating_add(demand.sums_bytes).saturating_add(demand.fixed_bytes);
             let batch = batch_beside(taken);
-            if slab >= LEAST_SLAB.min(demand.slices) && batch > 0 {
-                return Self::Whole { slab, precision, batch };
+            if batch > 0 {
+                return Self::Whole { precision, batch };
             }
         }
         match batch_beside(demand.fixed_bytes) {
@@ -151,9 +142,7 @@ impl Plan {
     /// The next way that needs less: half as many tiles at once, then the tensor on the host, then the CPU.
     pub fn smaller(self) -> Self {
         match self {
-            Self::Whole { slab, precision, batch: batch @ 2.. } => {
-                Self::Whole { slab, precision, batch: batch / 2 }
-            }
+            Self::Whole { precision, batch: batch @ 2.. } => Self::Whole { precision, batch: batch / 2 },
             Self::Whole { .. } => Self::Tiles { batch: 1 },
             Self::Tiles { batch: batch @ 2.. } => Self::Tiles { batch: batch / 2 },
             Self::Tiles { .. } | Self::Cpu => Self::Cpu,
@@ -173,13 +162,13 @@ impl std::fmt::Display for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let tiles = |batch: usize| if batch == 1 { "1 tile".to_owned() } else { format!("{batch} tiles") };
         match *self {
-            // What is uploaded already comes in no slabs.
-            Self::Whole { slab: 0, batch, .. } => write!(f, "all on the GPU, {} at once,", tiles(batch)),
-            Self::Whole { slab, precision, batch } => {
-                let bits = precision.bytes() * 8;
-                write!(f, "all on the GPU, {} at once, {slab} slices and {bits} bits at a time", tiles(batch))
+            Self::Whole { precision, batch } => {
+                let bits = if precision == Precision::Half { " in 16 bits" } else { "" };
+                write!(f, "all on the GPU{bits} with {} at once", tiles(batch))
             }
-            Self::Tiles { batch } => write!(f, "on the GPU but for the tensor, {} at once,", tiles(batch)),
+            Self::Tiles { batch } => {
+                write!(f, "on the GPU but for the tensor, with {} at once", tiles(batch))
+            }
             Self::Cpu => f.write_str("on the CPU"),
         }
     }
@@ -191,10 +180,8 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
-    /// 600 slices of 512 x 512 as a liver's tensor and tile: 1.2 GB between the layers.
+    /// A liver's tensor and tile: 1.2 GB between the layers.
     const LIVER: Demand = Demand {
-        slices: 600,
-        slice_bytes: 512 * 512 * 2,
         tensor_voxels: 300 * 200 * 200,
         sums_bytes: 300 * 200 * 200 * 8,
         tile_bytes: 1_200_000_000,
@@ -206,9 +193,9 @@ mod tests {
     fn needed(plan: Plan, demand: &Demand) -> u64 {
         let tiles = demand.fixed_bytes + plan.batch() as u64 * demand.tile_bytes;
         match plan {
-            Plan::Whole { slab, precision, .. } => {
+            Plan::Whole { precision, .. } => {
                 let tensor = demand.tensor_voxels * if precision == Precision::Half { 2 } else { 4 };
-                (tensor + slab as u64 * demand.slice_bytes).max(tensor + demand.sums_bytes + tiles)
+                tensor + demand.sums_bytes + tiles
             }
             Plan::Tiles { .. } => tiles,
             Plan::Cpu => 0,
@@ -224,11 +211,11 @@ mod tests {
 
     #[test]
     fn the_batch_shrinks_with_the_memory_and_a_small_device_leaves_it_to_the_cpu() {
-        let whole = |slab, batch| Plan::Whole { slab, precision: Precision::Single, batch };
-        check(80 * GIB, &LIVER, whole(600, 8));
-        check(8 * GIB, &LIVER, whole(600, 5));
-        check(6 * GIB, &LIVER, whole(600, 4));
-        check(4 * GIB, &LIVER, whole(600, 2));
+        let whole = |batch| Plan::Whole { precision: Precision::Single, batch };
+        check(80 * GIB, &LIVER, whole(8));
+        check(8 * GIB, &LIVER, whole(5));
+        check(6 * GIB, &LIVER, whole(4));
+        check(4 * GIB, &LIVER, whole(2));
         check(2 * GIB, &LIVER, Plan::Tiles { batch: 1 });
         check(GIB, &LIVER, Plan::Cpu);
         check(0, &LIVER, Plan::Cpu);
@@ -236,19 +223,17 @@ mod tests {
 
     #[test]
     fn a_large_tensor_is_halved_and_then_stays_on_the_host() {
-        // 1 GiB of tensor in 32 bits, and a stored volume of 4 GiB, for a network of 1 GB.
+        // 1 GiB of tensor in 32 bits, for a network of 1 GB.
         let large = Demand {
-            slices: 4096,
-            slice_bytes: 1 << 20,
             tensor_voxels: 1 << 28,
             sums_bytes: 1 << 29,
             tile_bytes: 1 << 29,
             fixed_bytes: 1 << 29,
             most_tiles: 64,
         };
-        check(6 * GIB, &large, Plan::Whole { slab: 4096, precision: Precision::Single, batch: 7 });
-        check(4 * GIB, &large, Plan::Whole { slab: 2816, precision: Precision::Single, batch: 3 });
-        check(5 * GIB / 2, &large, Plan::Whole { slab: 1888, precision: Precision::Half, batch: 1 });
+        check(6 * GIB, &large, Plan::Whole { precision: Precision::Single, batch: 7 });
+        check(4 * GIB, &large, Plan::Whole { precision: Precision::Single, batch: 3 });
+        check(5 * GIB / 2, &large, Plan::Whole { precision: Precision::Half, batch: 1 });
         check(2 * GIB, &large, Plan::Tiles { batch: 2 });
         check(GIB, &large, Plan::Cpu);
     }
@@ -280,6 +265,27 @@ mod tests {
         }
         assert_eq!(batches, [8, 4, 2, 1, 1]);
         assert_eq!(Plan::Cpu.smaller(), Plan::Cpu);
+    }
+
+    #[test]
+    fn turns_are_as_few_as_can_be_and_alike() {
+        let card = Card::named("lung-nodule").unwrap();
+        let most = |tile: [usize; 3], tiles: usize| {
+            let starts = vec![[0; 3]; tiles];
+            Demand::of(card, &Tiling { tile, border: [0; 3], starts, covered: tile }).most_tiles
+        };
+        let large = [128, 128, 128];
+        assert_eq!([0, 1, 4, 5, 6, 9, 30].map(|tiles| most(large, tiles)), [1, 1, 4, 3, 3, 3, 4]);
+        assert_eq!(most([512; 3], 5), 1);
+        assert_eq!(most([8; 3], 1000), 1000);
+    }
+
+    #[test]
+    fn no_layer_of_a_full_batch_has_more_numbers_than_31_bits_count() {
+        for card in Card::catalog() {
+            let bytes = MOST_VOXELS.max(voxels(card.tiles.shape)) * u64::from(card.tiles.bytes_per_voxel);
+            assert!(bytes / 4 < 1 << 31, "{}", card.name);
+        }
     }
 
     /// 8, 6 and 4 GB: what is free of them while a desktop runs.

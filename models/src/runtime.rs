@@ -55,6 +55,11 @@ impl Places {
         })
     }
 
+    /// Whether a library is in one of the places that can compute on a CUDA device; nothing is fetched.
+    pub fn has_cuda(&self) -> bool {
+        self.library().is_some_and(|library| beside(&library, CUDA))
+    }
+
     /// What of NVIDIA's libraries is neither installed nor in the cache, and how many bytes it is to fetch; empty
     /// where nothing is missing. Nothing is fetched.
     pub fn missing_for_cuda(&self) -> Vec<(&'static str, u64)> {
@@ -136,11 +141,10 @@ impl Runtime {
     fn load(library: &Path, places: &Places, progress: &dyn Fn(Progress<'_>)) -> Result<Self, Error> {
         // ort would look for a relative path beside the program.
         let library = library.canonicalize().map_err(|e| Error::Runtime(e.to_string()))?;
-        let beside = |name: &str| library.parent().is_some_and(|folder| folder.join(name).exists());
-        let provider = if places.cuda && beside(CUDA) {
+        let provider = if places.cuda && beside(&library, CUDA) {
             cuda::load(&places.cache, places.fetch, progress)?;
             Provider::Cuda
-        } else if beside(OPENVINO) {
+        } else if beside(&library, OPENVINO) {
             Provider::OpenVino
         } else {
             Provider::Cpu
@@ -195,6 +199,11 @@ const OPENVINO: &str = "libonnxruntime_providers_openvino.so";
 
 /// The file beside the library that makes CUDA available.
 const CUDA: &str = "libonnxruntime_providers_cuda.so";
+
+/// Whether a file `name` lies beside the library.
+fn beside(library: &Path, name: &str) -> bool {
+    library.parent().is_some_and(|folder| folder.join(name).exists())
+}
 
 /// The library in `folder`, whatever version its name ends with.
 pub(crate) fn library_in(folder: &Path) -> Option<PathBuf> {

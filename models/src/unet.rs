@@ -38,7 +38,7 @@ pub enum Topology {
 }
 
 impl Topology {
-    /// The ONNX file with the weights in `hdf5`: `image` in, `prob` out, both `[1, 1, x, y, z]`.
+    /// The ONNX file with the weights in `hdf5`: `image` in, `prob` out, both `[n, 1, x, y, z]`.
     ///
     /// # Errors
     ///

@@ -10,11 +10,11 @@ use kernels::Device;
 use kernels::gpu::GpuInfo;
 use kernels::gpu::nvrtc::Nvrtc;
 use models::plan::Plan;
-use models::{Card, Places, Status, Weights};
+use models::{Card, Places, Provider, Status, Weights};
 
 use crate::archive::disk;
 use crate::config::Config;
-use crate::device::{Choice, Wanted};
+use crate::device::{Choice, Ready, Wanted};
 
 /// Check whether this installation is ready, and say what to do where it is not
 ///
@@ -90,8 +90,11 @@ fn print(state: &str, what: &str, says: &str) -> Result<()> {
 fn installation(wanted: Wanted, lines: &mut Lines) -> Result<()> {
     let mut places = Places { fetch: false, ..Places::from_environment() };
     places.cuda = matches!(wanted.device, Choice::Cuda(_));
-    let missing: u64 =
-        if places.cuda { places.missing_for_cuda().iter().map(|(_, bytes)| bytes).sum() } else { 0 };
+    // A library without CUDA computes on the CPU, beside kernels on the GPU, and needs none of them.
+    let missing: u64 = match places.has_cuda() {
+        true => places.missing_for_cuda().iter().map(|(_, bytes)| bytes).sum(),
+        false => 0,
+    };
     if places.library().is_none() {
         lines.missing("onnxruntime", "it is fetched with pip when first needed")?;
     } else if missing > 0 {
@@ -103,7 +106,7 @@ fn installation(wanted: Wanted, lines: &mut Lines) -> Result<()> {
                 let (version, provider) = (ready.runtime.version(), ready.runtime.provider().as_str());
                 lines.ok("onnxruntime", format!("{version} on {provider}"))?;
                 lines.ok("device", ready.describe())?;
-                fit(&ready.device, lines)?;
+                fit(&ready, lines)?;
             }
             Err(error) => lines.wrong("device", format!("{error:#}"))?,
         }
@@ -159,12 +162,15 @@ fn describe(gpu: &GpuInfo) -> String {
 }
 
 /// How the networks fit into the memory of a GPU.
-fn fit(device: &Device, lines: &mut Lines) -> Result<()> {
-    let Device::Cuda(gpu) = device else { return Ok(()) };
+fn fit(ready: &Ready, lines: &mut Lines) -> Result<()> {
+    let Device::Cuda(gpu) = &ready.device else { return Ok(()) };
     let free = match gpu.free_bytes() {
         Ok(free) => free,
         Err(error) => return lines.wrong("gpu memory", error.to_string()),
     };
+    if ready.runtime.provider() != Provider::Cuda {
+        return lines.note("gpu memory", format!("{} MiB free; the networks run on the CPU", free >> 20));
+    }
     for card in Card::catalog() {
         let plan = Plan::for_large_study(card, free);
         let says = format!("{} MiB free: a large study with {} runs {plan}", free >> 20, card.name);

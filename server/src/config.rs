@@ -22,7 +22,7 @@ use engine::narrative::Style;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
-use crate::device::{Choice, Size, Wanted};
+use crate::device::{Choice, Size, Wanted, from_text};
 use crate::llm;
 use crate::patient::GuidelineName;
 
@@ -158,8 +158,10 @@ pub(crate) struct Analysis {
     /// Threads of each.
     pub(crate) threads: Option<usize>,
     /// Where they compute.
+    #[serde(deserialize_with = "from_text::<Choice, _, _>")]
     pub(crate) device: Choice,
     /// The GPU's memory that each may use; `None`: all that is free.
+    #[serde(deserialize_with = "from_text::<Size, _, _>")]
     pub(crate) gpu_memory: Option<Size>,
     /// The memory of each, MiB: its addresses, or where it may compute on a GPU its data.
     pub(crate) memory_mb: u64,

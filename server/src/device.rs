@@ -6,7 +6,7 @@ use std::str::FromStr;
 use kernels::Device;
 use kernels::gpu::{Gpu, Options};
 use models::{Places, Provider, Runtime};
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserialize, Deserializer, Error};
 
 /// Where to compute, and with how much memory there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::Args)]
@@ -21,8 +21,7 @@ pub(crate) struct Wanted {
 }
 
 /// A device as it is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Choice {
     /// A GPU that is ready to be used, else the CPU.
     #[default]
@@ -33,8 +32,7 @@ pub(crate) enum Choice {
 }
 
 /// A number of bytes, written in GiB or MiB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
     pub(crate) bytes: u64,
 }
@@ -73,7 +71,7 @@ impl Wanted {
     fn usable(self, places: &Places) -> Result<Gpu, String> {
         let gpu = Gpu::open(self.options(0, places)).map_err(|error| error.to_string())?;
         let with_cuda = Places { cuda: true, ..places.clone() };
-        if with_cuda.library().is_none() || !with_cuda.missing_for_cuda().is_empty() {
+        if !with_cuda.has_cuda() || !with_cuda.missing_for_cuda().is_empty() {
             let name = &gpu.info().name;
             return Err(format!(
                 "{name} is not used, since ONNX Runtime with CUDA is not installed (`foci models --fetch --device cuda` \
@@ -167,32 +165,15 @@ impl FromStr for Size {
     }
 }
 
-impl TryFrom<String> for Choice {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Choice> for String {
-    fn from(choice: Choice) -> Self {
-        choice.to_string()
-    }
-}
-
-impl TryFrom<String> for Size {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Size> for String {
-    fn from(size: Size) -> Self {
-        size.to_string()
-    }
+/// For serde: a `T`, or `Some` of it, that is written as on the command line.
+pub(crate) fn from_text<'de, T, R, D>(from: D) -> Result<R, D::Error>
+where
+    T: FromStr<Err = String>,
+    R: From<T>,
+    D: Deserializer<'de>,
+{
+    let text = String::deserialize(from)?;
+    text.parse::<T>().map(R::from).map_err(D::Error::custom)
 }
 
 #[cfg(test)]

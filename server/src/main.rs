@@ -63,6 +63,10 @@ struct Foci {
     command: Command,
 }
 
+/// Volumes are read from end to end several times.
+#[global_allocator]
+static MEMORY: kernels::LargePages = kernels::LargePages;
+
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),

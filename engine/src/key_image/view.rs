@@ -1,6 +1,8 @@
 //! A part of a slice, shown in a part of the picture with square pixels in millimetres.
 
-use ndarray::ArrayView2;
+use kernels::Device;
+use kernels::render::{Slab, Through, picture};
+use ndarray::{ArrayView2, Axis};
 
 use super::Window;
 use super::canvas::{Canvas, Frame};
@@ -52,22 +54,23 @@ impl View {
 
     /// Fills the frame: linear between voxel centres, black outside of the slice.
     pub(super) fn draw_slice(&self, canvas: &mut Canvas, slice: ArrayView2<'_, i16>, window: Window) {
-        let (rows, columns) = slice.dim();
+        let Frame { x, y, width, height } = self.frame;
         let middle = self.middle();
-        let place = |pixel: u32, d: usize| {
-            let mm = self.centre_mm[d] + (f64::from(pixel) + 0.5 - middle[d]) * self.mm_per_pixel;
+        // Columns or rows of the slice, from those of the frame.
+        let scale = |d: usize| self.mm_per_pixel / self.spacing_mm[d];
+        let start = |d: usize, first: u32| {
+            let mm = self.centre_mm[d] + (f64::from(first) + 0.5 - middle[d]) * self.mm_per_pixel;
             mm / self.spacing_mm[d]
         };
-        let Frame { x, y, width, height } = self.frame;
-        let across: Vec<Option<Between>> =
-            (x..x + width).map(|x| Between::at(place(x, 0), columns)).collect();
-        for y in y..y + height {
-            let down = Between::at(place(y, 1), rows);
-            for (x, across) in (x..).zip(&across) {
-                let (Some(down), Some(across)) = (&down, across) else { continue };
-                let value = |j: usize, i: usize| f64::from(slice[(j, i)]);
-                let row = |j: usize| across.mix(value(j, across.low), value(j, across.high));
-                let grey = window.grey(down.mix(row(down.low), row(down.high)));
+        let map =
+            [[scale(0), 0.0, 0.0, start(0, x)], [0.0, scale(1), 0.0, start(1, y)], [0.0, 0.0, 1.0, 0.0]];
+        let slab = Slab { map, samples: 1, through: Through::Mean };
+        let shape = [height, width].map(|pixels| pixels as usize);
+        let volume = slice.insert_axis(Axis(0));
+        let picture = picture(&Device::Cpu, volume, shape, slab, [window.low, window.high])
+            .expect("there is room for some hundred pixels squared");
+        for (y, row) in (y..).zip(picture.outer_iter()) {
+            for (x, &grey) in (x..).zip(row) {
                 canvas.set(x, y, [grey; 3]);
             }
         }
@@ -76,30 +79,5 @@ impl View {
     fn middle(&self) -> [f64; 2] {
         let Frame { x, y, width, height } = self.frame;
         [f64::from(x) + f64::from(width) / 2.0, f64::from(y) + f64::from(height) / 2.0]
-    }
-}
-
-/// A place between two neighbouring voxels of a row or column.
-struct Between {
-    low: usize,
-    high: usize,
-    share: f64,
-}
-
-impl Between {
-    /// `None` outside of the outermost voxels' far borders.
-    fn at(place: f64, count: usize) -> Option<Self> {
-        let last = count.checked_sub(1)? as f64;
-        if !(-0.5..=last + 0.5).contains(&place) {
-            return None;
-        }
-        let place = place.clamp(0.0, last);
-        let low = place.floor();
-        // Both casts are of whole numbers in 0..=last.
-        Some(Self { low: low as usize, high: place.ceil() as usize, share: place - low })
-    }
-
-    fn mix(&self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.share
     }
 }

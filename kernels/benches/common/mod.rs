@@ -19,6 +19,10 @@ use ndarray::{Array2, Array3};
 
 const RUNS: usize = 7;
 
+/// As `foci` does.
+#[global_allocator]
+static MEMORY: kernels::LargePages = kernels::LargePages;
+
 pub(crate) struct Case<'a> {
     pub(crate) name: &'static str,
     /// What has to cross the memory bus at the very least: what is read once, what is written once.

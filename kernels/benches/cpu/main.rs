@@ -41,6 +41,10 @@ impl Bench {
     }
 }
 
+/// As `foci` does.
+#[global_allocator]
+static MEMORY: kernels::LargePages = kernels::LargePages;
+
 fn main() -> Result<(), Error> {
     let bench = Bench { wanted: std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect() };
     println!(

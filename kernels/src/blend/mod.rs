@@ -3,17 +3,19 @@
 //! The weights are those of MONAI's sliding window with `mode="gaussian"`, so that networks trained
 //! with it give the same here.
 
+mod cpu;
 mod cuda;
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{Array3, ArrayView3, Axis, s};
-use rayon::prelude::*;
+use ndarray::{Array3, ArrayView3, CowArray, Ix3};
 
-use crate::bits::{Bits, DeviceBits, pack_where};
+use crate::bits::{Bits, DeviceBits};
 use crate::gpu::{Memory, Volume};
-use crate::simd::{Level, at_each_level};
-use crate::{Device, Error, blank};
+use crate::simd::Level;
+use crate::{Device, Error};
+use cpu::{Sums, Tiles};
 
 /// The weight falls off from a tile's centre with this share of its edge as standard deviation.
 const SIGMA: f64 = 0.125;
@@ -41,6 +43,9 @@ pub fn starts(n: usize, tile: usize, overlap: f64) -> Vec<usize> {
     starts
 }
 
+/// The values of a tile, and where it starts in the volume.
+pub type TileAt<'a> = (ArrayView3<'a, f32>, [usize; 3]);
+
 /// The weighted mean of overlapping tiles.
 ///
 /// Only the weighted sum is kept: what all weights sum up to at a voxel follows from where the tiles lay.
@@ -55,7 +60,7 @@ pub struct Blend {
 /// The weighted sum, where the tiles are added.
 #[derive(Debug)]
 enum Sum {
-    Host(Array3<f32>),
+    Host(Sums),
     Device(Volume<f32>),
 }
 
@@ -76,7 +81,7 @@ impl Blend {
     /// [`Error::OutOfMemory`] if there is no room for it.
     pub fn new(device: &Device, shape: [usize; 3]) -> Result<Self, Error> {
         let sum = match device {
-            Device::Cpu => Sum::Host(blank(shape)?),
+            Device::Cpu => Sum::Host(Sums::new(shape)?),
             Device::Cuda(gpu) => {
                 let voxels = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
                 let voxels = voxels.ok_or(Error::OutOfMemory { voxels: usize::MAX })?;
@@ -92,20 +97,47 @@ impl Blend {
     ///
     /// None on the CPU; [`Error::OutOfMemory`], [`Error::Driver`] or [`Error::Kernel`] on a GPU.
     pub fn add(&mut self, tile: ArrayView3<'_, f32>, at: [usize; 3]) -> Result<(), Error> {
-        self.add_at(Level::best(), tile, at)
+        self.add_all(&[(tile, at)])
     }
 
-    fn add_at(&mut self, level: Level, tile: ArrayView3<'_, f32>, at: [usize; 3]) -> Result<(), Error> {
-        let Some(placed) = self.place(tile.dim().into(), at) else { return Ok(()) };
+    /// Adds tiles, each with its start, the first one first: the same as one after the other, but on the CPU they are
+    /// read and their sums written in one go.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::add`].
+    pub fn add_all(&mut self, tiles: &[TileAt<'_>]) -> Result<(), Error> {
+        self.add_at(Level::best(), tiles)
+    }
+
+    fn add_at(&mut self, level: Level, tiles: &[TileAt<'_>]) -> Result<(), Error> {
+        let values = self.place_all(tiles);
         match &mut self.sum {
-            Sum::Host(sum) => add_tile(level, sum, tile, &placed),
+            Sum::Host(sums) => {
+                let values: Vec<_> = values.iter().map(slice_of).collect();
+                sums.add(level, Tiles { placed: &self.tiles, values: &values });
+            }
             Sum::Device(sum) => {
-                let tile = sum.gpu().upload_volume(tile)?;
-                cuda::add(sum, &tile.memory, std::slice::from_ref(&placed), |_| 0)?;
+                let placed = &self.tiles[self.tiles.len() - values.len()..];
+                for (tile, placed) in values.iter().zip(placed) {
+                    let tile = sum.gpu().upload_volume(tile.view())?;
+                    cuda::add(sum, &tile.memory, std::slice::from_ref(placed), |_| 0)?;
+                }
             }
         }
-        self.tiles.push(placed);
         Ok(())
+    }
+
+    /// Notes where tiles lie that hold a voxel of the volume, and returns their values.
+    fn place_all<'a>(&mut self, tiles: &'a [TileAt<'_>]) -> Vec<CowArray<'a, f32, Ix3>> {
+        let mut values = Vec::new();
+        for (tile, at) in tiles {
+            if let Some(placed) = self.place(tile.dim().into(), *at) {
+                self.tiles.push(placed);
+                values.push(tile.as_standard_layout());
+            }
+        }
+        values
     }
 
     /// Adds the tiles of a batch `[n, channels, k, j, i]` on the device, of which tile n starts at `at[n]`, the
@@ -161,10 +193,28 @@ impl Blend {
     ///
     /// None on the CPU; [`Error::OutOfMemory`], [`Error::Driver`] or [`Error::Kernel`] on a GPU.
     pub fn finish(self) -> Result<Array3<f32>, Error> {
-        match self.sum {
-            Sum::Host(sum) => Ok(finished(Level::best(), sum, &self.tiles)),
-            Sum::Device(_) => self.finish_on_device()?.download(),
+        self.finish_with(&[])
+    }
+
+    /// The same with some last tiles, or all of them: as [`Self::add_all`] and then [`Self::finish`], but on the CPU in
+    /// one go.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::finish`].
+    pub fn finish_with(self, tiles: &[TileAt<'_>]) -> Result<Array3<f32>, Error> {
+        self.finish_at(Level::best(), tiles)
+    }
+
+    fn finish_at(mut self, level: Level, tiles: &[TileAt<'_>]) -> Result<Array3<f32>, Error> {
+        if let Sum::Device(_) = self.sum {
+            self.add_at(level, tiles)?;
+            return self.finish_on_device()?.download();
         }
+        let values = self.place_all(tiles);
+        let Sum::Host(sums) = self.sum else { unreachable!("what is not on a device") };
+        let values: Vec<_> = values.iter().map(slice_of).collect();
+        Ok(sums.finish(level, Tiles { placed: &self.tiles, values: &values }))
     }
 
     /// The same, left on the device.
@@ -189,51 +239,13 @@ impl Blend {
     /// [`Error::OutOfMemory`] if there is no room for the result; on a GPU [`Error::Driver`] or
     /// [`Error::Kernel`] as well.
     pub fn above(self, threshold: f32) -> Result<Bits, Error> {
-        let mut sum = match self.sum {
-            Sum::Host(sum) => sum,
-            Sum::Device(_) => return DeviceBits::above(&self.finish_on_device()?, threshold)?.download(),
-        };
-        let mut bits = Bits::none(self.shape)?;
-        let (stride, columns) = (bits.stride, self.shape[2]);
-        if !sum.is_empty() {
-            let slices = bits.words.par_chunks_mut(self.shape[1] * stride).enumerate();
-            let slices = slices.zip(sum.axis_iter_mut(Axis(0)).into_par_iter());
-            slices.for_each(|((k, words), mut sums)| {
-                let sums = sums.as_slice_mut().expect("a slice of an array in standard layout");
-                into_means(Level::best(), &self.tiles, k, sums, columns);
-                for (words, means) in words.chunks_mut(stride).zip(sums.chunks(columns)) {
-                    pack_where(Level::best(), means, words, |mean| mean > threshold);
-                }
-            });
+        match self.sum {
+            Sum::Host(sums) => {
+                sums.above(Level::best(), Tiles { placed: &self.tiles, values: &[] }, threshold)
+            }
+            Sum::Device(_) => DeviceBits::above(&self.finish_on_device()?, threshold)?.download(),
         }
-        Ok(bits)
     }
-}
-
-/// Adds the part of a tile that lies in the volume.
-fn add_tile(level: Level, sum: &mut Array3<f32>, tile: ArrayView3<'_, f32>, placed: &Placed) {
-    let ([k, j, i], size, [along_k, along_j, along_i]) = (placed.at, placed.size(), &placed.falloff);
-    let mut part = sum.slice_mut(s![k..k + size[0], j..j + size[1], i..i + size[2]]);
-    let tile = tile.as_standard_layout();
-    let slices: Vec<_> = part.outer_iter_mut().zip(tile.outer_iter()).zip(along_k.iter()).collect();
-    slices.into_par_iter().for_each(|((mut sum, tile), &of_slice)| {
-        let tile = tile.to_slice().expect("just made standard").chunks(placed.shape[2]);
-        for ((mut sum, tile), &of_row) in sum.outer_iter_mut().zip(tile).zip(along_j.iter()) {
-            let sum = sum.as_slice_mut().expect("a row of an array in standard layout");
-            add_row(level, sum, tile, along_i, of_slice * of_row);
-        }
-    });
-}
-
-/// The means from the sums.
-fn finished(level: Level, mut sum: Array3<f32>, tiles: &[Placed]) -> Array3<f32> {
-    let columns = sum.dim().2;
-    let slices: Vec<_> = sum.outer_iter_mut().enumerate().collect();
-    slices.into_par_iter().for_each(|(k, mut sums)| {
-        let sums = sums.as_slice_mut().expect("a slice of an array in standard layout");
-        into_means(level, tiles, k, sums, columns);
-    });
-    sum
 }
 
 impl Placed {
@@ -241,55 +253,15 @@ impl Placed {
     fn size(&self) -> [usize; 3] {
         std::array::from_fn(|axis| self.falloff[axis].len())
     }
-}
 
-/// Divides the sums of slice `k`, with rows of `columns` voxels, by the weights that they were added with.
-fn into_means(level: Level, tiles: &[Placed], k: usize, sums: &mut [f32], columns: usize) {
-    let of_slice = |tile: &Placed| tile.falloff[0].get(k.checked_sub(tile.at[0])?).copied();
-    let tiles: Vec<_> = tiles.iter().filter_map(|tile| Some((tile, of_slice(tile)?))).collect();
-    let mut total = vec![0.0; columns];
-    for (j, sums) in sums.chunks_mut(columns.max(1)).enumerate() {
-        total.fill(0.0);
-        for (tile, of_slice) in &tiles {
-            let of_row = j.checked_sub(tile.at[1]).and_then(|j| tile.falloff[1].get(j));
-            if let Some(of_row) = of_row {
-                add_weights(level, &mut total[tile.at[2]..], &tile.falloff[2], of_slice * of_row);
-            }
-        }
-        divide(level, sums, &total);
+    /// The voxels of the volume that it covers.
+    fn along(&self, axis: usize) -> Range<usize> {
+        self.at[axis]..self.at[axis] + self.falloff[axis].len()
     }
 }
 
-/// The weight of a voxel in a tile.
-#[inline(always)]
-fn weight(of_row: f32, of_column: f32) -> f32 {
-    let weight = of_row * of_column;
-    if weight > LEAST_WEIGHT { weight } else { LEAST_WEIGHT }
-}
-
-at_each_level! {
-    /// Adds a row of a tile to the sums with its weights.
-    fn add_row(sums: &mut [f32], tile: &[f32], of_column: &[f32], of_row: f32) {
-        for ((sum, &value), &of_column) in sums.iter_mut().zip(tile).zip(of_column) {
-            *sum += value * weight(of_row, of_column);
-        }
-    }
-}
-
-at_each_level! {
-    fn add_weights(totals: &mut [f32], of_column: &[f32], of_row: f32) {
-        for (total, &of_column) in totals.iter_mut().zip(of_column) {
-            *total += weight(of_row, of_column);
-        }
-    }
-}
-
-at_each_level! {
-    fn divide(sums: &mut [f32], totals: &[f32]) {
-        for (sum, &total) in sums.iter_mut().zip(totals) {
-            *sum = if total > 0.0 { *sum / total } else { 0.0 };
-        }
-    }
+fn slice_of<'a>(values: &'a CowArray<'_, f32, Ix3>) -> &'a [f32] {
+    values.as_slice().expect("in standard layout")
 }
 
 /// How much of a tile of `tile` voxels that starts at `at` lies within `volume`.
@@ -304,128 +276,4 @@ fn falloff(n: usize) -> Vec<f32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tiles::gather;
-
-    #[test]
-    fn tiles_start_where_monais_do() {
-        assert_eq!(starts(300, 96, 0.5), [0, 48, 96, 144, 192, 204]);
-        assert_eq!(starts(192, 96, 0.25), [0, 72, 96]);
-        assert_eq!(starts(192, 96, 0.0), [0, 96]);
-        assert_eq!(starts(96, 96, 0.5), [0]);
-        assert_eq!(starts(50, 96, 0.5), [0]);
-        assert_eq!(starts(0, 96, 0.5), [0]);
-        assert_eq!(starts(5, 1, 0.9), [0, 1, 2, 3, 4]);
-    }
-
-    /// Values worked out with MONAI's formula: sigma is 0.125 * 8 = 1, the middle lies at 3.5.
-    #[test]
-    fn the_weight_falls_off_with_an_eighth_of_the_edge() {
-        let found = falloff(8);
-        let expected = [0.002_187_491, 0.043_936_934, 0.324_652_47, 0.882_496_9];
-        for (at, expected) in expected.into_iter().enumerate() {
-            assert!((found[at] - expected).abs() < 1e-7 && found[7 - at] == found[at], "{found:?}");
-        }
-        assert_eq!(falloff(9)[4], 1.0);
-    }
-
-    fn sum_of(blend: &Blend) -> Sum {
-        let Sum::Host(sum) = &blend.sum else { panic!("a volume on the host") };
-        Sum::Host(sum.clone())
-    }
-
-    /// The mean of all tiles at each voxel with the weight of the literal formula.
-    #[test]
-    fn overlapping_tiles_are_their_weighted_mean() {
-        let (shape, size) = ([7, 33, 65], [4, 16, 32]);
-        let mut blend = Blend::new(&Device::Cpu, shape).unwrap();
-        let mut sums = Array3::<f64>::zeros(shape);
-        let mut weights = Array3::<f64>::zeros(shape);
-        let mut placed = Vec::new();
-        for k in starts(shape[0], size[0], 0.5) {
-            for j in starts(shape[1], size[1], 0.4) {
-                for i in starts(shape[2], size[2], 0.3) {
-                    placed.push(([k, j, i], size));
-                }
-            }
-        }
-        // Two of other sizes that reach beyond the volume, by chance as large as each other within it.
-        placed.extend([([5, 30, 60], [9, 9, 9]), ([5, 30, 60], [2, 3, 5]), ([6, 0, 0], [2, 3, 5])]);
-        for (number, &(at, size)) in placed.iter().enumerate() {
-            let tile =
-                Array3::from_shape_fn(size, |(c, b, a)| number as f32 + c as f32 * b as f32 - a as f32);
-            blend.add(tile.view(), at).unwrap();
-            for ((c, b, a), &value) in tile.indexed_iter() {
-                let off: [f64; 3] = std::array::from_fn(|axis| {
-                    let (at, n) = ([c, b, a][axis] as f64, size[axis] as f64);
-                    (at - (n - 1.0) / 2.0) / (0.125 * n)
-                });
-                let weight = (-0.5 * off.iter().map(|v| v * v).sum::<f64>()).exp().max(1e-3);
-                if let Some(sum) = sums.get_mut([at[0] + c, at[1] + b, at[2] + a]) {
-                    *sum += f64::from(value) * weight;
-                    weights[[at[0] + c, at[1] + b, at[2] + a]] += weight;
-                }
-            }
-        }
-        let copy = Blend { sum: sum_of(&blend), shape, tiles: blend.tiles.clone() };
-        let above = copy.above(7.5).unwrap().to_mask().unwrap();
-        let found = blend.finish().unwrap();
-        assert_eq!(above, found.mapv(|mean| mean > 7.5));
-        for (at, &found) in found.indexed_iter() {
-            let expected = sums[at] / weights[at];
-            assert!((f64::from(found) - expected).abs() < 1e-4, "{at:?}: {found} for {expected}");
-        }
-    }
-
-    #[test]
-    fn every_level_blends_to_the_same_bits() {
-        let tile = Array3::from_shape_fn((5, 9, 67), |(k, j, i)| ((k * 31 + j * 7 + i) as f32).sin());
-        let at = |level| {
-            let mut blend = Blend::new(&Device::Cpu, [8, 12, 130]).unwrap();
-            for at in [[0, 0, 0], [2, 3, 1], [5, 8, 99], [0, 1, 63]] {
-                blend.add_at(level, tile.view(), at).unwrap();
-            }
-            let Sum::Host(sum) = blend.sum else { panic!("a volume on the host") };
-            finished(level, sum, &blend.tiles).mapv(f32::to_bits)
-        };
-        let expected = at(Level::all()[0]);
-        assert!(Level::all().iter().all(|&level| at(level) == expected));
-    }
-
-    #[test]
-    fn tiles_cut_from_a_volume_put_together_are_the_volume() {
-        let volume = Array3::from_shape_fn((5, 33, 20), |(k, j, i)| (k * 700 + j * 20 + i) as f32);
-        let (shape, size) = ([5, 33, 20], [8, 16, 16]);
-        let mut blend = Blend::new(&Device::Cpu, shape).unwrap();
-        for k in starts(shape[0], size[0], 0.5) {
-            for j in starts(shape[1], size[1], 0.5) {
-                for i in starts(shape[2], size[2], 0.5) {
-                    let start = [k, j, i].map(|at| at as isize);
-                    let tile = gather(&Device::Cpu, volume.view(), &[start], size, -1.0).unwrap();
-                    let tile = tile.slice(s![0, 0, .., .., ..]);
-                    assert_eq!(tile[[7, 0, 0]], -1.0, "a tile thicker than the volume is padded");
-                    blend.add(tile, [k, j, i]).unwrap();
-                }
-            }
-        }
-        let worst = (blend.finish().unwrap() - &volume).iter().fold(0.0, |worst, v| f32::max(worst, v.abs()));
-        assert!(worst < 1e-3, "worst difference {worst}");
-    }
-
-    #[test]
-    fn voxels_without_a_tile_are_zero_and_tiles_without_a_voxel_do_nothing() {
-        let mut blend = Blend::new(&Device::Cpu, [2, 2, 4]).unwrap();
-        let tile = Array3::from_elem((2, 2, 2), 3.0);
-        blend.add(tile.view(), [0, 0, 2]).unwrap();
-        blend.add(tile.view(), [9, 0, 0]).unwrap();
-        let found = blend.finish().unwrap();
-        assert_eq!(found.as_slice().unwrap()[..4], [0.0, 0.0, 3.0, 3.0]);
-        for empty in [[0, 2, 2], [2, 2, 0]] {
-            let blend = Blend::new(&Device::Cpu, empty).unwrap();
-            assert!(blend.finish().unwrap().is_empty());
-            let blend = Blend::new(&Device::Cpu, empty).unwrap();
-            assert!(blend.above(-1.0).unwrap().words().is_empty());
-        }
-    }
-}
+mod tests;

@@ -61,6 +61,7 @@ sources![
     "cast" in "",
     "components" in "components/",
     "decide" in "",
+    "keep" in "",
     "labels" in "resample/",
     "mask" in "",
     "measure" in "",

@@ -1,9 +1,10 @@
 //! Resampling along the axes, in one pass over the source.
 //!
-//! Work is in the order of the source's axes: two source rows are blended into one along j, which
-//! vectorises, and from that one the output's columns are picked. The slice of blended rows is kept for
-//! as long as output slices are between it and the next, so each source slice is read once. Only a strip
-//! of rows is in work at a time, which stays in the second level cache.
+//! Work is in the order of the source's axes: of a source row the output's columns are picked, two such rows
+//! are blended into one along j, and two slices of such rows along k on their way out. The slice of blended
+//! rows is kept for as long as output slices are between it and the next, so each source slice is read once.
+//! Only a strip of rows is in work at a time, which stays in the second level cache. Where more than two
+//! voxels make up one along i or j, rows are blended first: picking from fewer rows is faster then.
 //!
 //! Where the output's axes are in another order, blocks of finished voxels are turned on their way out.
 
@@ -11,14 +12,17 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::rows::{Finish, Picks, blend, fetch, settle};
+use super::rows::{Between, Finish, Kept, LANES, Picks, Words, blend, blend_two, convert, fetch, settle};
 use super::{Part, Target};
 use crate::Voxel;
 use crate::grid::Axis;
 use crate::simd::Level;
 
-/// How many numbers of blended rows a thread keeps for each slice: 64 KiB.
-const STRIP: usize = 16 << 10;
+/// How many numbers of blended rows a thread keeps for each slice: 32 KiB.
+const STRIP: usize = 8 << 10;
+
+/// How many numbers are on their way out at once.
+const BLOCK: usize = 1024;
 
 /// How many voxels are turned around at once: 16 of them are a cache line or more.
 const TURNED: usize = 16;
@@ -42,7 +46,7 @@ pub(super) fn resample<T: Voxel, F: Finish>(
     let many = 4 * rayon::current_num_threads();
     // A slab of k costs one more source slice than it has to; one of i has short rows.
     let slab = match order[0] {
-        0 => (slices.len() / (2 * many)).clamp(8, 32),
+        0 => slices.len().div_ceil(2 * many).clamp(8, 32),
         1 => (slices.len() / many).clamp(8, 64),
         _ => (2 * slices.len() / many).clamp(32, 128),
     };
@@ -83,13 +87,25 @@ impl<T: Voxel, F: Finish> Job<'_, T, F> {
         let rows = (STRIP / width / if thick > 1 { 4 } else { 1 }).clamp(TURNED, 4 * TURNED);
         let mut block = if direct { Vec::new() } else { vec![F::Out::default(); thick * rows * width] };
         let row = Row::new(&self.axes[2], range_i, self.part);
+        let slices = || range_k.clone().map(|k| self.as_it_is(&row, k)).collect::<Option<Vec<_>>>();
+        if direct
+            && self.steps == [range_j.len() * width, width, 1]
+            && let Some(slices) = slices()
+        {
+            for (to, source) in voxels.chunks_exact_mut(self.steps[0]).zip(slices) {
+                self.convert(source, to);
+            }
+            return if self.past_caches {
+                settle()
+            };
+        }
         for strip in blocks(range_j, rows) {
             let mut planes = Planes::new(scratch, self.axes[0].taps, strip.len() * width);
             for layer in blocks(range_k, thick) {
                 for k in layer.clone() {
-                    planes.fill(self, &row, k, &strip);
                     let start =
                         (k - range_k.start) * self.steps[0] + (strip.start - range_j.start) * self.steps[1];
+                    planes.fill(self, &row, k, &strip);
                     match direct {
                         true if self.steps[1] == width => {
                             let to = &mut voxels[start..][..strip.len() * width];
@@ -157,6 +173,42 @@ impl<T: Voxel, F: Finish> Job<'_, T, F> {
         }
     }
 
+    /// The source voxels that are, one for one, those of output slice `k`.
+    fn as_it_is(&self, row: &Row, k: usize) -> Option<&[T]> {
+        let unblended = |weights: &[f32]| matches!(weights, [_] | [_, 0.0]);
+        let range_j = &self.range[1];
+        let (slice, weights) = self.axes[0].of(k)?;
+        let (first, _) = self.axes[1].of(range_j.start)?;
+        let column = row.used.start + row.picks.whole()?;
+        let one_by_one = |(at, j)| {
+            self.axes[1].of(j).is_some_and(|(row, weights)| row == first + at && unblended(weights))
+        };
+        let all = unblended(weights)
+            && row.inside.len() == row.width
+            && self.part.shape[2] == row.width
+            && range_j.clone().enumerate().all(one_by_one);
+        all.then(|| self.part.rows(slice, first..first + range_j.len(), &(column..column + row.width)))
+    }
+
+    fn convert(&self, source: &[T], to: &mut [F::Out]) {
+        match T::kept(source) {
+            Kept::Words(words) => return self.finish.finish(self.level, to, Words(words), self.past_caches),
+            Kept::Singles(singles) => {
+                return self.finish.finish(self.level, to, Between::alone(singles), self.past_caches);
+            }
+            Kept::Others => {}
+        }
+        let mut values = [0.0; BLOCK];
+        let mut source = source;
+        for to in lines(to) {
+            let (block, rest) = source.split_at(to.len());
+            source = rest;
+            let values = &mut values[..block.len()];
+            convert(self.level, values, block);
+            self.finish.finish(self.level, to, Between::alone(values), self.past_caches);
+        }
+    }
+
     /// Blends the planes from the number `start` on, and finishes them.
     fn finish(
         &self,
@@ -166,29 +218,34 @@ impl<T: Voxel, F: Finish> Job<'_, T, F> {
         to: &mut [F::Out],
         past_caches: bool,
     ) {
-        const BLOCK: usize = 1024;
-        let mut blended = [0.0; BLOCK];
-        let mut done = 0;
-        while done < to.len() {
-            // So that the blocks after the first begin with a cache line.
-            let aligned = to[done..].as_ptr().align_offset(64).min(BLOCK);
-            let count = if aligned == 0 { BLOCK } else { aligned }.min(to.len() - done);
-            let from = start + done..start + done + count;
-            let values = match planes.alone(weights) {
-                Some(plane) => &plane[from],
-                None => {
-                    let blended = &mut blended[..count];
+        let of = |tap: usize| &planes.of(tap)[start..][..to.len()];
+        match *weights {
+            [_] | [_, 0.0] => self.finish.finish(self.level, to, Between::alone(of(0)), past_caches),
+            [_, weight] => {
+                self.finish.finish(self.level, to, Between::new(of(0), of(1), weight), past_caches);
+            }
+            _ => {
+                let mut blended = [0.0; BLOCK];
+                let mut done = 0;
+                for to in lines(to) {
+                    let (blended, from) = (&mut blended[..to.len()], start + done..start + done + to.len());
                     blend(self.level, blended, weights, |tap| &planes.of(tap)[from.clone()]);
-                    blended
+                    self.finish.finish(self.level, to, Between::alone(blended), past_caches);
+                    done += to.len();
                 }
-            };
-            self.finish.finish(self.level, &mut to[done..][..count], values, past_caches);
-            done += count;
+            }
         }
     }
 }
 
-/// How the rows of a job are picked from blended source rows.
+/// In blocks of which all but the first begin with a cache line.
+fn lines<O>(to: &mut [O]) -> impl Iterator<Item = &mut [O]> {
+    let head = to.as_ptr().align_offset(64).min(to.len());
+    let (head, rest) = to.split_at_mut(head);
+    std::iter::once(head).filter(|head| !head.is_empty()).chain(rest.chunks_mut(BLOCK))
+}
+
+/// How the rows of a job are picked from source rows.
 struct Row {
     width: usize,
     /// Which of them lie inside of the source.
@@ -203,36 +260,42 @@ impl Row {
         let low = axis.inside.start.clamp(range.start, range.end);
         let high = axis.inside.end.clamp(low, range.end);
         let used = axis.source(low..high, part.of[2]);
-        let picks = Picks::new(axis, low..high, used.start);
+        let picks = Picks::new(axis, low..high, &used);
         Self { width: range.len(), inside: low - range.start..high - range.start, used, picks }
     }
 }
 
-/// The source slices around an output slice, blended along j and picked along i.
+/// The source slices around an output slice, picked along i and blended along j.
 struct Planes<'a> {
-    /// A row of blended source voxels, and then a plane for each tap.
+    /// A plane for each tap, and a few numbers more.
     memory: &'a mut Vec<f32>,
     size: usize,
     /// Which source slice each plane holds.
     held: Vec<Option<usize>>,
     /// Which plane is for the first tap, the second, ..
     tap: Vec<usize>,
-    blended: Vec<f32>,
+    near: Near,
+}
+
+/// Source rows of one slice, picked or about to be.
+#[derive(Default)]
+struct Near {
+    /// Two rows that were picked from, and which they are. As long as whole vectors.
+    picked: [Vec<f32>; 2],
+    held: [Option<usize>; 2],
+    /// A source row that is blended or converted.
+    whole: Vec<f32>,
 }
 
 impl<'a> Planes<'a> {
     fn new(memory: &'a mut Vec<f32>, taps: usize, size: usize) -> Self {
-        memory.resize(memory.len().max(taps * size), 0.0);
-        Self { memory, size, held: vec![None; taps], tap: (0..taps).collect(), blended: Vec::new() }
+        memory.resize(memory.len().max(taps * (size + LANES)), 0.0);
+        let (held, tap) = (vec![None; taps], (0..taps).collect());
+        Self { memory, size: size + LANES, held, tap, near: Near::default() }
     }
 
     fn of(&self, tap: usize) -> &[f32] {
         &self.memory[self.tap[tap] * self.size..][..self.size]
-    }
-
-    /// The plane that has all of the weight.
-    fn alone(&self, weights: &[f32]) -> Option<&[f32]> {
-        matches!(weights, [_] | [_, 0.0]).then(|| self.of(0))
     }
 
     /// Makes the planes that output slice `k` needs.
@@ -263,13 +326,57 @@ impl<'a> Planes<'a> {
             };
             let of_part = job.part.at[0]..job.part.at[0] + job.part.shape[0];
             let ahead = ahead.filter(|slice| of_part.contains(slice));
-            blend_slice(job, row, slice, ahead, strip, to, &mut self.blended);
+            match row.picks.of_two() && job.axes[1].taps <= 2 {
+                true => pick_slice(job, row, slice, ahead, strip, to, &mut self.near),
+                false => blend_slice(job, row, slice, ahead, strip, to, &mut self.near.whole),
+            }
         }
     }
 }
 
-/// Rows `strip` of the output's grid in a source slice. Those of the slice `ahead` are fetched meanwhile: a
-/// strip is too short for the processor to find out by itself that the next one follows.
+/// Rows `strip` of the output's grid in a source slice: picked, then blended. Those of the slice `ahead` are
+/// fetched meanwhile: a strip is too short for the processor to find out by itself that the next one follows.
+fn pick_slice<T: Voxel, F: Finish>(
+    job: &Job<'_, T, F>,
+    row: &Row,
+    slice: usize,
+    ahead: Option<usize>,
+    strip: &Range<usize>,
+    plane: &mut [f32],
+    near: &mut Near,
+) {
+    let (level, part) = (job.level, job.part);
+    let count = row.inside.len();
+    // Whole vectors are blended faster: what is too much at the end of a row is overwritten by the next.
+    let padded = count.next_multiple_of(LANES);
+    let Near { picked, held, whole } = near;
+    picked.iter_mut().for_each(|row| row.resize(padded, 0.0));
+    *held = [None; 2];
+    let mut pick = |to: &mut [f32], j: usize| {
+        if let Some(ahead) = ahead {
+            fetch(part.row(ahead, j, &row.used));
+        }
+        row.picks.pick(level, to, part.row(slice, j, &row.used), whole);
+    };
+    for (at, j) in strip.clone().enumerate() {
+        let Some((first, weights)) = job.axes[1].of(j) else { continue };
+        let to = &mut plane[at * row.width + row.inside.start..];
+        let weight = if weights.len() == 2 { weights[1] } else { 0.0 };
+        if weight == 0.0 {
+            pick(&mut to[..padded], first);
+            continue;
+        }
+        for j in [first, first + 1] {
+            if held[j % 2] != Some(j) {
+                pick(&mut picked[j % 2], j);
+                held[j % 2] = Some(j);
+            }
+        }
+        blend_two(level, &mut to[..padded], &picked[first % 2], &picked[(first + 1) % 2], weight);
+    }
+}
+
+/// The same, but rows are blended, then picked from.
 fn blend_slice<T: Voxel, F: Finish>(
     job: &Job<'_, T, F>,
     row: &Row,
@@ -280,24 +387,20 @@ fn blend_slice<T: Voxel, F: Finish>(
     blended: &mut Vec<f32>,
 ) {
     let (level, part) = (job.level, job.part);
-    let used = row.used.len();
-    blended.resize(used + row.picks.padding(), 0.0);
-    for (j, to) in strip.clone().zip(plane.chunks_exact_mut(row.width)) {
+    blended.resize(row.used.len(), 0.0);
+    for (at, j) in strip.clone().enumerate() {
         let Some((first, weights)) = job.axes[1].of(j) else { continue };
         if let Some(ahead) = ahead {
             fetch(part.row(ahead, first, &row.used));
         }
         let from = |tap: usize| part.row(slice, (first + tap).min(part.of[1] - 1), &row.used);
-        let to = &mut to[row.inside.clone()];
+        let to = &mut plane[at * row.width + row.inside.start..];
         if let Some(start) = row.picks.whole() {
-            let count = to.len();
-            blend(level, to, weights, |tap| &from(tap)[start..][..count]);
+            let count = row.inside.len();
+            blend(level, &mut to[..count], weights, |tap| &from(tap)[start..][..count]);
         } else {
-            blend(level, &mut blended[..used], weights, from);
-            // The voxel after the last has weight 0 but must be a number.
-            let last = blended[used.saturating_sub(1)];
-            blended[used..].fill(last);
-            row.picks.pick(level, to, blended);
+            blend(level, blended, weights, from);
+            row.picks.pick(level, to, blended, &mut Vec::new());
         }
     }
 }

@@ -8,7 +8,6 @@
 //! slab. A map under which the output's axes follow the source's (any order, any direction) is several
 //! times as fast as an oblique one.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -17,7 +16,7 @@ use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 use crate::gpu::{Element, Volume};
 use crate::grid::{self, Axis, Line};
 use crate::simd::Level;
-use crate::{Device, Error, IndexMap, Real, Voxel, blank, cast, spline};
+use crate::{Device, Error, IndexMap, Real, Voxel, blank, spline};
 
 mod aligned;
 pub(crate) mod cuda;
@@ -189,6 +188,14 @@ impl<'a, T: Voxel> Part<'a, T> {
         let start = row * self.shape[2] + columns.start.saturating_sub(self.at[2]);
         &self.voxels[start..start + columns.len()]
     }
+
+    /// The voxels of several rows of the source, of all of the part's columns.
+    #[inline]
+    fn rows(&self, k: usize, rows: Range<usize>, columns: &Range<usize>) -> &[T] {
+        debug_assert_eq!(columns.len(), self.shape[2]);
+        let start = self.index([k, rows.start, columns.start]);
+        &self.voxels[start..start + rows.len() * columns.len()]
+    }
 }
 
 impl<'a, T: Voxel> From<ArrayView3<'a, T>> for Part<'a, T> {
@@ -279,10 +286,8 @@ impl Sampling {
         if self.interpolation == Interpolation::Cubic {
             let Part { voxels, shape, at, of } = source;
             let extent = Extent { shape: *shape, at: *at, of: *of };
-            let (shape, map) = self.of_slices(&slices);
-            let made = spline::resample_part(device, voxels, extent, shape, &map, self.values)?;
-            to.assign(&made);
-            return Ok(());
+            let (_, map) = self.of_slices(&slices);
+            return spline::resample_part(device, voxels, extent, to, &map, self.values);
         }
         let voxels = to.as_slice_mut().expect("the caller's array in standard layout");
         self.make(device, O::KIND, source, slices, voxels, true, self.values.finish())
@@ -296,11 +301,7 @@ impl Sampling {
     pub fn on_device<T: Stored, O: Real>(&self, source: &Volume<T>) -> Result<Volume<O>, Error> {
         if self.interpolation == Interpolation::Cubic {
             let made = spline::resample_on_device(source, self.shape, &self.map, self.values)?;
-            let made: Box<dyn Any> = match O::KIND {
-                Kind::Half => Box::new(Volume::new(cast::to_half(&made.memory)?, self.shape)),
-                _ => Box::new(made),
-            };
-            return Ok(*made.downcast().expect("the kind says which it is"));
+            return spline::rounded(made);
         }
         let extent = Extent { shape: source.shape(), at: [0; 3], of: source.shape() };
         let made = cuda::resample(self, O::KIND, &source.memory, extent, 0..self.shape[0])?;

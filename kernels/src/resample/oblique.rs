@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::rows::{Finish, mix};
+use super::rows::{Between, Finish, mix};
 use super::{Interpolation, Part, Target};
 use crate::simd::{Level, at_each_level};
 use crate::{IndexMap, Voxel, grid};
@@ -42,7 +42,7 @@ pub(super) fn resample<T: Voxel, F: Finish>(
                 }
                 _ => linear(level, values, &line, start, part),
             }
-            finish.finish(level, &mut to[start..][..values.len()], values, false);
+            finish.finish(level, &mut to[start..][..values.len()], Between::alone(values), false);
         }
     });
 }

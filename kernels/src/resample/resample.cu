@@ -98,9 +98,9 @@ __device__ inline void aligned(typename O::Voxel *out, const T *in, const int *a
                     const T *a = in + (which == 0 ? from_k : next_k) * slice + from[v];
                     const T *b = a + (has_next_j >> v & 1 ? part_i : 0);
                     const u32 next = has_next_i >> v & 1;
-                    const float left = mix((float)a[0], (float)b[0], along_j[v]);
-                    const float right = mix((float)a[next], (float)b[next], along_j[v]);
-                    const float value = mix(left, right, along_i[v]);
+                    const float near = mix((float)a[0], (float)a[next], along_i[v]);
+                    const float far = mix((float)b[0], (float)b[next], along_i[v]);
+                    const float value = mix(near, far, along_j[v]);
                     if (which == 0) low[v] = value;
                     else high[v] = value;
                 }
@@ -154,11 +154,17 @@ __device__ inline void covered(typename O::Voxel *out, const T *in, const int *a
     const float *weights_i = weight + (u64)size_k * taps_k + (u64)size_j * taps_j + (u64)i * taps_i;
     const float value = blend(weights_k, taps_k, [&](int tap_k) {
         const T *slice = in + (u64)min(from_k + tap_k, part_k - 1) * part_j * part_i;
-        return blend(weights_i, taps_i, [&](int tap_i) {
-            const T *column = slice + min(from_i + tap_i, part_i - 1);
+        const auto voxel = [&](int tap_j, int tap_i) {
+            const T *row = slice + (u64)min(from_j + tap_j, part_j - 1) * part_i;
+            return (float)row[min(from_i + tap_i, part_i - 1)];
+        };
+        if (taps_i <= 2 && taps_j <= 2) {
             return blend(weights_j, taps_j, [&](int tap_j) {
-                return (float)column[(u64)min(from_j + tap_j, part_j - 1) * part_i];
+                return blend(weights_i, taps_i, [&](int tap_i) { return voxel(tap_j, tap_i); });
             });
+        }
+        return blend(weights_i, taps_i, [&](int tap_i) {
+            return blend(weights_j, taps_j, [&](int tap_j) { return voxel(tap_j, tap_i); });
         });
     });
     *to = O::finish(value, onto);

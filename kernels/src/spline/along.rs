@@ -33,6 +33,28 @@ pub(super) struct Along {
     pub(super) taps: Taps,
 }
 
+/// What an axis of the output is made of, on an axis of the source with so many voxels.
+#[derive(Debug, Clone)]
+pub(super) enum Wanted<'a> {
+    /// The values at these places, all inside; neither number is 0.
+    Places(&'a [f64], usize),
+    /// The coefficients of a stretch, which may reach beyond the axis's ends.
+    Coefficients(Range<isize>, usize),
+}
+
+impl Wanted<'_> {
+    /// How a part of the output's axis is made.
+    pub(super) fn along(&self, at: Range<usize>) -> Along {
+        match self {
+            Self::Places(places, n) => Along::places(&places[at], *n),
+            Self::Coefficients(stretch, n) => {
+                let [start, end] = [at.start, at.end].map(|at| stretch.start + at as isize);
+                Along::coefficients(start..end, *n)
+            }
+        }
+    }
+}
+
 /// What is taken from the window.
 #[derive(Debug)]
 pub(super) enum Taps {

@@ -1,41 +1,53 @@
 //! Along one axis after the other, with as little as possible in memory at once.
 //!
-//! A slice of the source is filtered and sampled along j and along i while it is in the cache; what
-//! comes out goes to a few dozen planes that are used in turn. Across those each row is filtered and
-//! sampled along k, and goes to the output.
+//! The output is made in blocks of some rows. The rows of a slice of the source that such a block needs are
+//! filtered and sampled along j and along i while they are in the cache; what comes out goes to a ring of
+//! planes, small enough to stay near. Across those, columns are filtered and sampled along k, and go to
+//! the output.
+//!
+//! Everything is done to [`LANES`] lines side by side, forth along them and back, each place as soon as its
+//! taps are filtered, in the nearest cache. Blocks and chunks overlap by what a value reaches. Where they
+//! begin does not depend on the number of threads, so neither do the values.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{ArrayViewMut3, Axis, s};
+use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis, s};
 use rayon::prelude::*;
 
-use super::along::{Along, Taps, Z};
+use super::along::{Along, Taps, Wanted, Z};
 use crate::resample::Extent;
+use crate::resample::rows::{fetch, settle};
 use crate::simd::{Instructions, Level, at_each_level};
-use crate::{Error, Real, Voxel};
+use crate::{Error, Real, Voxel, blank};
 
-/// Columns that are filtered along j together: 64 KiB or so of a CT's slice at a time.
-const STRIP: usize = 64;
-
-/// Rows that are filtered along i together, turned so that they lie side by side.
+/// Lines that are filtered together.
 const LANES: usize = 32;
 
-/// Slices of the output that are made from the planes in memory. More cost memory, fewer cost filtering
-/// the slices between them twice.
-const CHUNK: usize = 96;
+/// Rows of the output that are made together. With more, planes are larger; with fewer, more rows between
+/// them are filtered twice.
+const ROWS: usize = 64;
 
-/// Values that are filtered along k together: half of a usual second-level cache.
-const HELD: usize = 128 << 10;
+/// Slices of the output that are made from the planes in the ring. With more, there are more planes; with
+/// fewer, more planes between them are filtered twice.
+const CHUNK: usize = 32;
 
-/// Values that are worked on together.
-const LANE: usize = 16;
+/// Columns that are filtered along k before they are written.
+const STRETCH: usize = 1200;
 
 /// A source in standard layout, or the box of it that is needed.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a, T> {
     pub(super) voxels: &'a [T],
     pub(super) extent: Extent,
+}
+
+impl<'a, T> Source<'a, T> {
+    /// All that there is of a slice.
+    fn slice(&self, k: usize) -> &'a [T] {
+        let [_, rows, columns] = self.extent.shape;
+        &self.voxels[(k - self.extent.at[0]) * rows * columns..][..rows * columns]
+    }
 }
 
 /// Which indices of an axis of the output lie inside of the source, and where.
@@ -53,9 +65,20 @@ pub(super) struct Rows<O> {
 
 impl<O: Real> Rows<O> {
     pub(super) fn put(&self, level: Level, to: &mut [O], values: &[f32]) {
+        self.put_one(level, to, values, false);
+    }
+
+    /// Rows that lie one after the other in `values`, past the caches.
+    fn put_all(&self, level: Level, mut to: ArrayViewMut2<'_, O>, values: &[f32]) {
+        for (to, values) in to.outer_iter_mut().zip(values.chunks(self.inside.len())) {
+            self.put_one(level, to.into_slice().expect("rows are contiguous"), values, true);
+        }
+    }
+
+    fn put_one(&self, level: Level, to: &mut [O], values: &[f32], past_caches: bool) {
         to[..self.inside.start].fill(self.outside);
         to[self.inside.end..].fill(self.outside);
-        O::store(level, &mut to[self.inside.clone()], values, self.onto, false);
+        O::store(level, &mut to[self.inside.clone()], values, self.onto, past_caches);
     }
 }
 
@@ -64,91 +87,122 @@ impl<O: Real> Rows<O> {
 pub(super) fn aligned<T: Voxel, O: Real>(
     level: Level,
     source: Source<'_, T>,
-    out: ArrayViewMut3<'_, O>,
+    mut out: ArrayViewMut3<'_, O>,
     places: &[Places; 3],
     put: &Rows<O>,
 ) -> Result<(), Error> {
     let [(inside_k, places_k), (inside_j, places_j), (_, places_i)] = places;
-    let mut out = out;
     if [places_k, places_j, places_i].iter().any(|places| places.is_empty()) {
         out.par_mapv_inplace(|_| put.outside);
         return Ok(());
     }
-    let along_j = Along::places(places_j, source.extent.of[1]);
-    let along_i = Along::places(places_i, source.extent.of[2]);
-    let along_k = |at: Range<usize>| Along::places(&places_k[at], source.extent.of[0]);
     for (axis, inside) in [inside_k, inside_j].into_iter().enumerate() {
         for beyond in [0..inside.start, inside.end..out.len_of(Axis(axis))] {
             out.slice_axis_mut(Axis(axis), beyond.into()).par_mapv_inplace(|_| put.outside);
         }
     }
     let inside = out.slice_mut(s![inside_k.clone(), inside_j.clone(), ..]);
-    sampled(level, source, inside, along_k, &along_j, &along_i, put)
+    let [slices, rows, columns] = source.extent.of;
+    let wanted =
+        [Wanted::Places(places_k, slices), Wanted::Places(places_j, rows), Wanted::Places(places_i, columns)];
+    sampled(level, source, inside, wanted, put)
 }
 
-/// Puts the values along these axes into `out`.
+/// Puts what is wanted along k, j and i into `out`, which is not empty.
 pub(super) fn sampled<T: Voxel, O: Real>(
     level: Level,
     source: Source<'_, T>,
     mut out: ArrayViewMut3<'_, O>,
-    along_k: impl Fn(Range<usize>) -> Along,
-    along_j: &Along,
-    along_i: &Along,
+    [k, j, i]: [Wanted<'_>; 3],
     put: &Rows<O>,
 ) -> Result<(), Error> {
-    let [_, rows, columns] = source.extent.shape;
-    let begin = source.extent.at;
-    let slice = |k: usize| &source.voxels[(k - begin[0]) * rows * columns..][..rows * columns];
-    let begin = [begin[1], begin[2]];
-    let (slices, width) = (out.dim().0, along_i.at.len());
-    let size = along_j.at.len() * width;
+    let (slices, rows, _) = out.dim();
+    let block = rows.div_ceil(rows.div_ceil(ROWS));
+    let blocks: Vec<Along> =
+        (0..rows).step_by(block).map(|start| j.along(start..(start + block).min(rows))).collect();
+    let along_i = &i.along(0..put.inside.len());
     let kept = Kept(Mutex::default());
-    let whole = along_k(0..slices);
-    if !whole.is_filtered() {
-        out.outer_iter_mut().into_par_iter().enumerate().for_each(|(at, mut to)| {
+    let along_k = k.along(0..slices);
+    if !along_k.is_filtered() {
+        out.outer_iter_mut().into_par_iter().zip(&along_k.at).for_each(|(mut out, &at)| {
             let mut scratch = kept.take();
-            let mut plane = std::mem::take(&mut scratch.plane);
-            plane.resize(size, 0.0);
-            let k = whole.window[whole.at[at]];
-            in_plane(level, level, slice(k), columns, begin, along_j, along_i, &mut scratch, &mut plane);
-            for (to, row) in to.outer_iter_mut().zip(plane.chunks(width)) {
-                put.put(level, to.into_slice().expect("rows are contiguous"), row);
+            let Scratch { plane, planes, .. } = &mut scratch;
+            let slice = source.slice(along_k.window[at]);
+            for (along_j, out) in blocks.iter().zip(out.axis_chunks_iter_mut(Axis(0), block)) {
+                let to = planes.first(out.dim().0 * put.inside.len());
+                in_plane(level, level, source.extent, slice, &[], [along_j, along_i], plane, to);
+                put.put_all(level, out, to);
             }
-            scratch.plane = plane;
+            settle();
             kept.put(scratch);
         });
         return Ok(());
     }
-    let starts = || (0..slices).step_by(CHUNK);
-    let chunk = |start: usize| start..(start + CHUNK).min(slices);
-    let count = starts().map(|start| along_k(chunk(start)).used().len()).max().unwrap_or(0);
-    let mut planes = crate::blank::<f32>([count, along_j.at.len(), width])?;
-    let planes = planes.as_slice_mut().expect("made in standard layout");
-    // Which slice of the source each plane holds.
+    // Where places lie far apart, fewer of them.
+    let chunk = (CHUNK * slices / along_k.window.len()).clamp(1, CHUNK);
+    let chunks: Vec<Along> =
+        (0..slices).step_by(chunk).map(|start| k.along(start..(start + chunk).min(slices))).collect();
+    // Parts for all threads: of one block each, as many chunks as may be.
+    let parts = (2 * rayon::current_num_threads()).div_ceil(blocks.len());
+    let chunks_each = chunks.len().div_ceil(parts);
+    let mut parts = Vec::new();
+    for (along_j, mut out) in blocks.iter().zip(out.axis_chunks_iter_mut(Axis(1), block)) {
+        for chunks in chunks.chunks(chunks_each) {
+            let length = (chunks_each * chunk).min(out.dim().0);
+            let (part, rest) = out.split_at(Axis(0), length);
+            parts.push((chunks, along_j, part));
+            out = rest;
+        }
+    }
+    parts.into_par_iter().try_for_each(|(chunks, along_j, out)| {
+        let mut scratch = kept.take();
+        through_ring(level, source, chunks, [along_j, along_i], put, &mut scratch, out)?;
+        settle();
+        kept.put(scratch);
+        Ok(())
+    })
+}
+
+/// Makes one block of rows, slices from these chunks on. Planes are made when a chunk first needs them,
+/// and stay until another takes their place.
+fn through_ring<T: Voxel, O: Real>(
+    level: Level,
+    source: Source<'_, T>,
+    chunks: &[Along],
+    [along_j, along_i]: [&Along; 2],
+    put: &Rows<O>,
+    scratch: &mut Scratch,
+    mut out: ArrayViewMut3<'_, O>,
+) -> Result<(), Error> {
+    let Scratch { plane, planes, across: room } = scratch;
+    let (rows, width) = (out.dim().1, put.inside.len());
+    // Whole lanes can be read from any column on, and planes compete little for places in the cache.
+    let size = (rows * width + LANES).next_multiple_of(32) + 16;
+    let count = chunks.iter().map(|along| along.used().len()).max().unwrap_or(0);
+    let planes = planes.try_first(count * size)?;
+    // Which slice of the source each of them holds.
     let mut holds = vec![usize::MAX; count];
-    for start in starts() {
-        let along = along_k(chunk(start));
-        let used = along.used();
-        planes.par_chunks_mut(size).zip(&mut holds).enumerate().for_each(|(at, (plane, holds))| {
-            let k = used.start + (at + count - used.start % count) % count;
-            if used.contains(&k) && *holds != k {
-                let mut scratch = kept.take();
-                in_plane(level, level, slice(k), columns, begin, along_j, along_i, &mut scratch, plane);
-                kept.put(scratch);
-                *holds = k;
+    let mut start = 0;
+    for along_k in chunks {
+        for k in along_k.used() {
+            if std::mem::replace(&mut holds[k % count], k) != k {
+                let next = if k + 1 < source.extent.at[0] + source.extent.shape[0] {
+                    source.slice(k + 1)
+                } else {
+                    &[]
+                };
+                let to = &mut planes[k % count * size..][..rows * width];
+                in_plane(level, level, source.extent, source.slice(k), next, [along_j, along_i], plane, to);
             }
-        });
-        let planes = &*planes;
-        let mut out = out.slice_mut(s![chunk(start), .., ..]);
-        let together = (HELD / (along.window.len() * width)).max(1);
-        out.axis_chunks_iter_mut(Axis(1), together).into_par_iter().enumerate().for_each(|(at, to)| {
-            let stretch = at * together * width..(at * together + to.dim().1) * width;
-            let rows: Vec<&[f32]> =
-                along.window.iter().map(|&k| &planes[k % count * size..][stretch.clone()]).collect();
-            let mut scratch = kept.take();
-            across(level, level, &along, &rows, &mut scratch, to, put);
-            kept.put(scratch);
-        });
+        }
+        let begins: Vec<usize> = along_k.window.iter().map(|k| k % count * size).collect();
+        let mut out = out.slice_mut(s![start..start + along_k.at.len(), .., ..]);
+        let together = (STRETCH / width).max(1);
+        for (at, to) in out.axis_chunks_iter_mut(Axis(1), together).enumerate() {
+            let begin = at * together * width;
+            across(level, level, along_k, &planes[begin..], &begins, room, to, put);
+        }
+        start += along_k.at.len();
     }
     Ok(())
 }
@@ -169,184 +223,215 @@ impl Kept {
 /// What a thread keeps from one slice to the next.
 #[derive(Default)]
 struct Scratch {
-    held: Vec<f32>,
-    line: Vec<f32>,
+    plane: InPlane,
+    /// The ring.
+    planes: Room,
+    across: Across,
+}
+
+/// What [`in_plane`] needs on the way.
+#[derive(Default)]
+struct InPlane {
+    held: Room,
     /// Sampled along j: rows of the output, columns of the source.
-    rows: Vec<f32>,
+    rows: Room,
     /// `LANES` of these rows, turned.
-    turned: Vec<f32>,
+    turned: Room,
     /// The same sampled along i.
-    sampled: Vec<f32>,
-    plane: Vec<f32>,
+    sampled: Room,
+    /// Where the window's voxels begin.
+    begins: Vec<usize>,
+}
+
+/// What [`across`] needs on the way.
+#[derive(Default)]
+struct Across {
+    held: Room,
+    sampled: Room,
+}
+
+/// Numbers from where a line of the cache begins. What they are is what they were last.
+#[derive(Default)]
+struct Room(Vec<f32>);
+
+/// Numbers in a line of the cache.
+const LINE: usize = 16;
+
+impl Room {
+    fn first(&mut self, count: usize) -> &mut [f32] {
+        if self.0.len() < count + LINE {
+            self.0.resize(count + LINE, 0.0);
+        }
+        let skipped = self.0.as_ptr().align_offset(4 * LINE).min(LINE);
+        &mut self.0[skipped..][..count]
+    }
+
+    /// The same for many.
+    fn try_first(&mut self, count: usize) -> Result<&mut [f32], Error> {
+        if self.0.len() < count + LINE {
+            self.0 = blank::<f32>([1, 1, count + LINE])?.into_raw_vec_and_offset().0;
+        }
+        Ok(self.first(count))
+    }
 }
 
 at_each_level! {
-    /// One slice of the source, filtered and sampled along j and i. `slice` begins with that row and column.
+    /// A block of rows of one slice of the source, filtered and sampled along j and i: rows of `to`.
+    /// `slice` is all that `extent` has of it, `next` what will be wanted next.
     fn in_plane[T: Voxel](
         own: Level,
+        extent: Extent,
         slice: &[T],
-        columns: usize,
-        begin: [usize; 2],
-        along_j: &Along,
-        along_i: &Along,
-        scratch: &mut Scratch,
-        plane: &mut [f32],
+        next: &[T],
+        along: [&Along; 2],
+        room: &mut InPlane,
+        to: &mut [f32],
     ) {
-        let Scratch { held, line, rows, turned, sampled, .. } = scratch;
+        let [along_j, along_i] = along;
         let used = along_i.used();
         let (height, width) = (along_j.at.len(), along_i.at.len());
         // Rows a power of two apart would compete for the same places in the cache.
-        let stride = used.len().next_multiple_of(16) + 16;
-        rows.resize(height.next_multiple_of(LANES) * stride, 0.0);
-        line.resize(line.len().max(STRIP).max(LANES), 0.0);
-        for start in used.clone().step_by(STRIP) {
-            let strip = start..(start + STRIP).min(used.end);
-            let write = |at: usize, row: &[f32]| {
-                rows[at * stride + start - used.start..][..row.len()].copy_from_slice(row);
-            };
-            let row_of = |at: usize| {
-                &slice[(along_j.window[at] - begin[0]) * columns + strip.start - begin[1]..][..strip.len()]
-            };
-            lines(along_j, strip.len(), row_of, held, line, write);
+        let stride = used.len().next_multiple_of(LANES) + LINE;
+        let rows = room.rows.first(height.next_multiple_of(LANES) * stride);
+        let held = room.held.first(along_j.window.len().max(along_i.window.len()) * LANES).as_chunks_mut().0;
+        let begins = &mut room.begins;
+        begins.clear();
+        begins.extend(along_j.window.iter().map(|j| (j - extent.at[1]) * extent.shape[2]));
+        let skipped = used.start - extent.at[2];
+        for start in (0..used.len()).step_by(LANES) {
+            let count = LANES.min(used.len() - start);
+            let next = next.get(skipped + start..).unwrap_or_default();
+            let from = Lines { voxels: &slice[skipped + start..], begins, count, next };
+            lines(along_j, from, held, &mut rows[start..], stride);
         }
         if let Taps::Voxels = along_i.taps {
-            for (to, row) in plane.chunks_mut(width).zip(rows.chunks(stride)) {
+            for (to, row) in to.chunks_mut(width).zip(rows.chunks(stride)) {
                 for (to, &at) in to.iter_mut().zip(&along_i.at) {
                     *to = row[along_i.window[at] - used.start];
                 }
             }
             return;
         }
-        turned.resize(used.len() * LANES, 0.0);
-        sampled.resize(width * LANES, 0.0);
-        for (rows, plane) in rows.chunks(LANES * stride).zip(plane.chunks_mut(LANES * width)) {
+        let turned = room.turned.first(used.len() * LANES);
+        let sampled = room.sampled.first(width * LANES);
+        begins.clear();
+        begins.extend(along_i.window.iter().map(|i| (i - used.start) * LANES));
+        for (rows, to) in rows.chunks(LANES * stride).zip(to.chunks_mut(LANES * width)) {
             turn(own, rows, stride, turned, LANES, [LANES, used.len()]);
-            let row_of = |at: usize| &turned[(along_i.window[at] - used.start) * LANES..][..LANES];
-            lines(along_i, LANES, row_of, held, line, |at: usize, row: &[f32]| {
-                sampled[at * LANES..][..LANES].copy_from_slice(row);
-            });
-            turn(own, sampled, LANES, plane, width, [width, plane.len() / width]);
+            let from = Lines { voxels: turned, begins, count: LANES, next: &[] };
+            lines(along_i, from, held, sampled, LANES);
+            turn(own, sampled, LANES, to, width, [width, to.len() / width]);
         }
     }
 }
 
 at_each_level! {
-    /// A stretch of all planes, filtered and sampled along k: rows of `to`.
-    fn across[O: Real](own: Level, along: &Along, rows: &[&[f32]], scratch: &mut Scratch, to: ArrayViewMut3<'_, O>, put: &Rows<O>) {
+    /// Rows of all planes, filtered and sampled along k: rows of `to`. In each plane they begin at one of
+    /// `begins`.
+    fn across[O: Real](
+        own: Level,
+        along: &Along,
+        planes: &[f32],
+        begins: &[usize],
+        room: &mut Across,
+        to: ArrayViewMut3<'_, O>,
+        put: &Rows<O>,
+    ) {
         let mut to = to;
-        let (width, length) = (put.inside.len(), to.dim().1 * put.inside.len());
-        let Scratch { held, line, .. } = scratch;
-        line.resize(length.max(line.len()), 0.0);
-        lines(along, length, |at| rows[at], held, line, |at: usize, values: &[f32]| {
-            for (j, values) in values.chunks(width).enumerate() {
-                let mut to = to.slice_mut(s![at, j, ..]);
-                put.put(own, to.as_slice_mut().expect("rows are contiguous"), values);
-            }
-        });
+        let length = to.dim().1 * put.inside.len();
+        let stride = length.next_multiple_of(LANES) + LINE;
+        let held = room.held.first(along.window.len() * LANES).as_chunks_mut().0;
+        let sampled = room.sampled.first(along.at.len() * stride);
+        for start in (0..length).step_by(LANES) {
+            let next = planes.get(start + 2 * LANES..).unwrap_or_default();
+            let from = Lines { voxels: &planes[start..], begins, count: LANES, next };
+            lines(along, from, held, &mut sampled[start..], stride);
+        }
+        for (to, sampled) in to.outer_iter_mut().zip(sampled.chunks(stride)) {
+            put.put_all(own, to, &sampled[..length]);
+        }
     }
 }
 
-/// Filters and samples `width` lines side by side: `row_of` is a voxel of the window in each of them, and
-/// `write` gets each place's values in each of them, through `line`.
+type Lanes = [f32; LANES];
+
+/// Lines side by side.
+struct Lines<'a, T> {
+    voxels: &'a [T],
+    /// Where each voxel of the window begins.
+    begins: &'a [usize],
+    /// How many lines there are: [`LANES`] or fewer.
+    count: usize,
+    /// What will be wanted from the same places on, is on its way to the cache meanwhile; may be empty.
+    next: &'a [T],
+}
+
+/// Filters and samples lines. Their values go to `to`, [`LANES`] for each place, `stride` from those of the
+/// one before. `held` has room for the window.
+///
+/// Loops over lanes rather than closures: the compiler is to keep lanes in registers, and what it does not
+/// inline is not compiled for the level.
 #[inline(always)]
-fn lines<'a, T: Voxel + 'a>(
-    along: &Along,
-    width: usize,
-    row_of: impl Fn(usize) -> &'a [T],
-    held: &mut Vec<f32>,
-    line: &mut [f32],
-    mut write: impl FnMut(usize, &[f32]),
-) {
-    let line = &mut line[..width];
-    if let Taps::Voxels = along.taps {
-        for (place, &at) in along.at.iter().enumerate() {
-            for (to, from) in line.iter_mut().zip(row_of(at)) {
-                *to = from.to_f32();
+fn lines<T: Voxel>(along: &Along, from: Lines<'_, T>, held: &mut [Lanes], to: &mut [f32], stride: usize) {
+    let Lines { voxels, begins, count, next } = from;
+    let held = &mut held[..begins.len()];
+    let mut begin = if along.is_filtered() { held.len() } else { 0 };
+    if begin > 0 && count == LANES {
+        let mut last = [0.0; LANES];
+        for (&begin, held) in begins.iter().zip(held.iter_mut()) {
+            let row: &[T; LANES] = voxels[begin..].first_chunk().expect("as many as there are lanes");
+            for lane in 0..LANES {
+                last[lane] = row[lane].to_f32() + Z * last[lane];
             }
-            write(place, line);
+            *held = last;
+            if let Some(next) = next.get(begin..begin + LANES) {
+                fetch(next);
+            }
         }
-        return;
+    } else if begin > 0 {
+        let mut last = [0.0; LANES];
+        for (&begin, held) in begins.iter().zip(held.iter_mut()) {
+            for (last, voxel) in last.iter_mut().zip(&voxels[begin..][..count]) {
+                *last = voxel.to_f32() + Z * *last;
+            }
+            *held = last;
+        }
     }
-    let length = along.window.len();
-    held.resize(held.len().max(length * width), 0.0);
-    let held = &mut held[..length * width];
-    for (to, from) in held[..width].iter_mut().zip(row_of(0)) {
-        *to = from.to_f32();
-    }
-    for at in 1..length {
-        let (before, to) = held[(at - 1) * width..(at + 1) * width].split_at_mut(width);
-        forth(to, row_of(at), before);
-    }
-    // Backwards, and each place as soon as its taps are filtered, while they are in the nearest cache.
+    let mut last = [0.0; LANES];
     let places = along.at.len();
     let rises = along.at.first() <= along.at.last();
-    let mut done = 0;
-    for at in (0..length).rev() {
-        if at + 1 < length {
-            let (to, after) = held[at * width..(at + 2) * width].split_at_mut(width);
-            back(to, after);
-        }
-        while done < places {
-            let place = if rises { places - 1 - done } else { done };
-            if along.at[place] != at {
-                break;
+    for place in 0..places {
+        let place = if rises { places - 1 - place } else { place };
+        let at = along.at[place];
+        while begin > at {
+            begin -= 1;
+            let held = &mut held[begin];
+            for lane in 0..LANES {
+                last[lane] = held[lane] + Z * last[lane];
             }
-            match &along.taps {
-                Taps::Voxels => {}
-                Taps::Coefficients(gain) => {
-                    for (to, tap) in line.iter_mut().zip(&held[at * width..]) {
-                        *to = gain * tap;
-                    }
+            *held = last;
+        }
+        let to = &mut to[place * stride..][..LANES];
+        match &along.taps {
+            Taps::Voxels => {
+                for (to, voxel) in to.iter_mut().zip(&voxels[begins[at]..][..count]) {
+                    *to = voxel.to_f32();
                 }
-                Taps::Cubic(weights) => mix(line, &held[at * width..][..4 * width], weights[place]),
             }
-            write(place, line);
-            done += 1;
+            Taps::Coefficients(gain) => {
+                for lane in 0..LANES {
+                    to[lane] = gain * held[at][lane];
+                }
+            }
+            Taps::Cubic(weights) => {
+                let [a, b, c, d] = weights[place];
+                let taps: &[Lanes; 4] = held[at..].first_chunk().expect("the window reaches beyond the taps");
+                for lane in 0..LANES {
+                    to[lane] =
+                        (a * taps[0][lane] + b * taps[1][lane]) + (c * taps[2][lane] + d * taps[3][lane]);
+                }
+            }
         }
-    }
-}
-
-// These go in lanes of fixed length: all are read before any is written, which is what it takes for the
-// compiler to see that they are independent.
-
-#[inline(always)]
-fn forth<T: Voxel>(to: &mut [f32], from: &[T], before: &[f32]) {
-    let ((to, last), (from, from_last)) = (to.as_chunks_mut::<LANE>(), from.as_chunks::<LANE>());
-    let (before, before_last) = before.as_chunks::<LANE>();
-    for ((to, from), before) in to.iter_mut().zip(from).zip(before) {
-        *to = std::array::from_fn(|lane| from[lane].to_f32() + Z * before[lane]);
-    }
-    for ((to, from), before) in last.iter_mut().zip(from_last).zip(before_last) {
-        *to = from.to_f32() + Z * before;
-    }
-}
-
-#[inline(always)]
-fn back(to: &mut [f32], after: &[f32]) {
-    let ((to, last), (after, after_last)) = (to.as_chunks_mut::<LANE>(), after.as_chunks::<LANE>());
-    for (to, after) in to.iter_mut().zip(after) {
-        *to = std::array::from_fn(|lane| to[lane] + Z * after[lane]);
-    }
-    for (to, after) in last.iter_mut().zip(after_last) {
-        *to += Z * after;
-    }
-}
-
-/// Four lines one after the other, with these weights.
-#[inline(always)]
-fn mix(to: &mut [f32], taps: &[f32], [a, b, c, d]: [f32; 4]) {
-    let width = to.len();
-    let of = |tap: usize| taps[tap * width..][..width].as_chunks::<LANE>();
-    let [first, second, third, fourth] = [of(0), of(1), of(2), of(3)];
-    let (to, last) = to.as_chunks_mut::<LANE>();
-    let taps = first.0.iter().zip(second.0).zip(third.0.iter().zip(fourth.0));
-    for (to, ((first, second), (third, fourth))) in to.iter_mut().zip(taps) {
-        *to = std::array::from_fn(|lane| {
-            (a * first[lane] + b * second[lane]) + (c * third[lane] + d * fourth[lane])
-        });
-    }
-    for (lane, to) in last.iter_mut().enumerate() {
-        *to = (a * first.1[lane] + b * second.1[lane]) + (c * third.1[lane] + d * fourth.1[lane]);
     }
 }
 
@@ -360,8 +445,12 @@ fn turn(
     [rows, columns]: [usize; 2],
 ) {
     let (whole_rows, whole_columns) = (rows / 8 * 8, columns / 8 * 8);
-    for r in (0..whole_rows).step_by(8) {
-        for c in (0..whole_columns).step_by(8) {
+    // Along the shorter side first: what that touches stays in the nearest cache.
+    let is_wide = rows < columns;
+    let (far, near) = if is_wide { (whole_columns, whole_rows) } else { (whole_rows, whole_columns) };
+    for far in (0..far).step_by(8) {
+        for near in (0..near).step_by(8) {
+            let (r, c) = if is_wide { (near, far) } else { (far, near) };
             let (from, to) = (&from[r * stride + c..], &mut to[c * to_stride + r..]);
             match level.instructions() {
                 #[cfg(target_arch = "x86_64")]
@@ -392,10 +481,10 @@ fn turn(
 #[inline]
 fn turn_eight(from: &[f32], stride: usize, to: &mut [f32], to_stride: usize) {
     use std::arch::x86_64::*;
+    assert!(from.len() >= 7 * stride + 8 && to.len() >= 7 * to_stride + 8);
     let row: [__m256; 8] = std::array::from_fn(|r| {
-        let row = &from[r * stride..][..8];
-        // SAFETY: eight values were just sliced off.
-        unsafe { _mm256_loadu_ps(row.as_ptr()) }
+        // SAFETY: eight values are there, as was just asserted of the last row.
+        unsafe { _mm256_loadu_ps(from.as_ptr().add(r * stride)) }
     });
     let pair = |r: usize| (_mm256_unpacklo_ps(row[r], row[r + 1]), _mm256_unpackhi_ps(row[r], row[r + 1]));
     let four = |r: usize| {
@@ -414,9 +503,8 @@ fn turn_eight(from: &[f32], stride: usize, to: &mut [f32], to_stride: usize) {
         } else {
             _mm256_permute2f128_ps::<0x31>(upper[c - 4], lower[c - 4])
         };
-        let to = &mut to[c * to_stride..][..8];
-        // SAFETY: there is room for eight values, just sliced off.
-        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), column) };
+        // SAFETY: there is room for eight values, as was asserted of the last row.
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr().add(c * to_stride), column) };
     }
 }
 

@@ -16,17 +16,19 @@ mod along;
 mod cpu;
 mod cuda;
 
+use std::any::Any;
 use std::ops::Range;
 
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 use rayon::prelude::*;
 
 use crate::gpu::Volume;
 use crate::grid;
+use crate::resample::cuda::Kind;
 use crate::resample::{Extent, Stored, Uploaded, Values};
 use crate::simd::Level;
-use crate::{Device, Error, IndexMap, Real, Voxel, blank};
-use along::Along;
+use crate::{Device, Error, IndexMap, Real, Voxel, blank, cast};
+use along::{Along, Wanted};
 use cpu::Rows;
 
 /// The cubic spline through the voxels of `source` where `map` leads from each voxel of an array of
@@ -51,29 +53,40 @@ pub fn resample<T: Voxel, O: Real>(
 ) -> Result<Array3<O>, Error> {
     let source = source.as_standard_layout();
     let voxels = source.as_slice().expect("just made standard");
-    resample_part(device, voxels, Extent::whole(source.dim().into()), shape, map, values)
+    let mut out = blank(shape)?;
+    resample_part(device, voxels, Extent::whole(source.dim().into()), out.view_mut(), map, values)?;
+    Ok(out)
 }
 
-/// The same from the box `extent` of a source, which has all of [`source_of`].
+/// The same onto `to`, in standard layout, from the box `extent` of a source, which has all of [`source_of`].
 pub(crate) fn resample_part<T: Voxel, O: Real>(
     device: &Device,
     voxels: &[T],
     extent: Extent,
-    shape: [usize; 3],
+    to: ArrayViewMut3<'_, O>,
     map: &IndexMap,
     values: Values,
-) -> Result<Array3<O>, Error> {
+) -> Result<(), Error> {
     let gpu = match device {
-        Device::Cpu => return reference(Level::best(), cpu::Source { voxels, extent }, shape, map, values),
+        Device::Cpu => return reference(Level::best(), cpu::Source { voxels, extent }, to, map, values),
         Device::Cuda(gpu) => gpu,
     };
-    let found = match T::upload(gpu, voxels)? {
+    let shape = to.dim().into();
+    let made = match T::upload(gpu, voxels)? {
         Uploaded::U8(voxels) => cuda::resample(&voxels, extent, shape, map, values),
         Uploaded::I16(voxels) => cuda::resample(&voxels, extent, shape, map, values),
         Uploaded::F32(voxels) => cuda::resample(&voxels, extent, shape, map, values),
+    }?;
+    rounded::<O>(made)?.memory.download_into(to.into_slice().expect("in standard layout"))
+}
+
+/// What was made on a device as numbers of that kind, there.
+pub(crate) fn rounded<O: Real>(made: Volume<f32>) -> Result<Volume<O>, Error> {
+    let made: Box<dyn Any> = match O::KIND {
+        Kind::Half => Box::new(Volume::new(cast::to_half(&made.memory)?, made.shape())),
+        _ => Box::new(made),
     };
-    // Rounding to half precision is the same on the host.
-    Ok(found?.download()?.mapv(O::from_f32))
+    Ok(*made.downcast().expect("the kind says which it is"))
 }
 
 /// The box of voxels (`[k, j, i]`) of a source of shape `source` that an output of `shape` needs; empty if it
@@ -106,30 +119,38 @@ pub fn resample_on_device<T: Stored>(
     cuda::resample(&source.memory, Extent::whole(source.shape()), shape, map, values)
 }
 
-/// What interpolation means.
+/// What interpolation means. `to` is in standard layout.
 fn reference<T: Voxel, O: Real>(
     level: Level,
     source: cpu::Source<'_, T>,
-    shape: [usize; 3],
+    mut to: ArrayViewMut3<'_, O>,
     map: &IndexMap,
     values: Values,
-) -> Result<Array3<O>, Error> {
+) -> Result<(), Error> {
     let Values { scale, offset, least, most, outside } = values;
     let put = Rows { inside: 0..0, outside: O::from_f32(outside), onto: [scale, offset, least, most] };
+    let shape: [usize; 3] = to.dim().into();
+    if to.is_empty() {
+        return Ok(());
+    }
     let Some(lines) = grid::along_axes(map, shape) else {
-        return oblique(level, source, shape, map, put);
+        return oblique(level, source, to, map, put);
     };
     let order = lines.map(|line| line.source_axis);
-    let mut out = blank(
-        [0, 1, 2]
-            .map(|source_axis| shape[order.iter().position(|&o| o == source_axis).expect("a permutation")]),
-    )?;
-    if !out.is_empty() {
-        let places = along::places(lines, shape, source.extent.of);
-        let put = Rows { inside: places[2].0.clone(), ..put };
-        cpu::aligned(level, source, out.view_mut(), &places, &put)?;
+    let places = along::places(lines, shape, source.extent.of);
+    let put = Rows { inside: places[2].0.clone(), ..put };
+    if order == [0, 1, 2] {
+        return cpu::aligned(level, source, to, &places, &put);
     }
-    turned(out, order)
+    // In the order of the source's axes, then in that of the output's.
+    let axis = |source_axis| order.iter().position(|&o| o == source_axis).expect("a permutation");
+    let mut made = blank([0, 1, 2].map(|source_axis| shape[axis(source_axis)]))?;
+    cpu::aligned(level, source, made.view_mut(), &places, &put)?;
+    let turned = made.view().permuted_axes(order);
+    ndarray::Zip::from(to.outer_iter_mut())
+        .and(turned.outer_iter())
+        .par_for_each(|mut to, from| to.assign(&from));
+    Ok(())
 }
 
 /// Through any map: the coefficients of the stretch of the source that is reached, then 64 of them for
@@ -137,32 +158,27 @@ fn reference<T: Voxel, O: Real>(
 fn oblique<T: Voxel, O: Real>(
     level: Level,
     source: cpu::Source<'_, T>,
-    shape: [usize; 3],
+    mut to: ArrayViewMut3<'_, O>,
     map: &IndexMap,
     put: Rows<O>,
-) -> Result<Array3<O>, Error> {
-    let mut out = blank(shape)?;
-    let Some(reached) = along::reached(map, shape, source.extent.of) else {
-        out.par_mapv_inplace(|_| put.outside);
-        return Ok(out);
+) -> Result<(), Error> {
+    let Some(reached) = along::reached(map, to.dim().into(), source.extent.of) else {
+        to.par_mapv_inplace(|_| put.outside);
+        return Ok(());
     };
     let [k, j, i] = &reached;
     let mut coefficients = blank::<f32>(reached.clone().map(|stretch| stretch.len()))?;
-    let along_k = |at: Range<usize>| {
-        Along::coefficients(k.start + at.start as isize..k.start + at.end as isize, source.extent.of[0])
-    };
-    let along_j = Along::coefficients(j.clone(), source.extent.of[1]);
-    let along_i = Along::coefficients(i.clone(), source.extent.of[2]);
+    let wanted = [0, 1, 2].map(|d| Wanted::Coefficients(reached[d].clone(), source.extent.of[d]));
     let unchanged = Rows { inside: 0..i.len(), outside: 0.0, onto: [1.0, 0.0, f32::MIN, f32::MAX] };
-    cpu::sampled(level, source, coefficients.view_mut(), along_k, &along_j, &along_i, &unchanged)?;
+    cpu::sampled(level, source, coefficients.view_mut(), wanted, &unchanged)?;
     let [rows, columns] = [j.len(), i.len()];
     let voxels = coefficients.as_slice().expect("made in standard layout");
     // Counted from the first coefficient.
     let start = [i, j, k].map(|stretch| stretch.start as f64);
     let size = source.extent.of;
     let step = [map[0][0], map[1][0], map[2][0]];
-    let (_, out_rows, out_columns) = out.dim();
-    let to = out.as_slice_mut().expect("made in standard layout");
+    let (_, out_rows, out_columns) = to.dim();
+    let to = to.as_slice_mut().expect("in standard layout");
     to.par_chunks_mut(out_columns).enumerate().with_min_len(8).for_each_init(
         || vec![0.0_f32; out_columns],
         |values, (at, row)| {
@@ -176,20 +192,7 @@ fn oblique<T: Voxel, O: Real>(
             Rows { inside, ..put }.put(level, row, values);
         },
     );
-    Ok(out)
-}
-
-/// `volume`, made in the order of the source's axes, in the order of the output's.
-fn turned<O: Real>(volume: Array3<O>, order: [usize; 3]) -> Result<Array3<O>, Error> {
-    if order == [0, 1, 2] {
-        return Ok(volume);
-    }
-    let turned = volume.view().permuted_axes(order);
-    let mut out = blank(turned.dim().into())?;
-    ndarray::Zip::from(out.outer_iter_mut())
-        .and(turned.outer_iter())
-        .par_for_each(|mut to, from| to.assign(&from));
-    Ok(out)
+    Ok(())
 }
 
 #[cfg(test)]

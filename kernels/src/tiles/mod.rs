@@ -5,7 +5,7 @@
 
 mod cuda;
 
-use ndarray::{Array3, Array5, ArrayView3, s};
+use ndarray::{Array5, ArrayView3, ArrayViewMut5, s};
 use rayon::prelude::*;
 
 use crate::bits::Bits;
@@ -29,28 +29,60 @@ pub fn gather<T: Voxel>(
     shape: [usize; 3],
     pad: T,
 ) -> Result<Array5<T>, Error> {
-    let too_many = Error::OutOfMemory { voxels: usize::MAX };
-    let slices = starts.len().checked_mul(shape[0]).ok_or(too_many)?;
-    let mut batch = blank([slices, shape[1], shape[2]])?;
-    let size = shape[1] * shape[2];
-    if !batch.is_empty() {
-        let voxels = batch.as_slice_mut().expect("made in standard layout");
-        if let Device::Cuda(gpu) = device {
-            any::download(&cuda::gather(gpu, volume, starts, shape, pad)?, voxels)?;
-            return Ok(in_tiles(batch, starts.len(), shape));
-        }
-        voxels.par_chunks_mut(size).enumerate().for_each(|(at, slice)| {
-            let [k, j, i] = starts[at / shape[0]];
-            cut_slice(volume, [k.saturating_add_unsigned(at % shape[0]), j, i], slice, shape[2], pad);
-        });
-    }
-    Ok(in_tiles(batch, starts.len(), shape))
+    let mut batch = empty_batch(starts.len(), shape)?;
+    gather_into(device, volume, starts, pad, batch.view_mut())?;
+    Ok(batch)
 }
 
-/// The slices of all tiles as `count` tiles of one channel.
-fn in_tiles<T>(slices: Array3<T>, count: usize, shape: [usize; 3]) -> Array5<T> {
-    let batch = slices.into_shape_with_order([count, 1, shape[0], shape[1], shape[2]]);
-    batch.expect("as many voxels in the same order")
+/// The same into `batch` `[n, 1, k, j, i]`, which says what shape the tiles have: where one batch follows another,
+/// its memory need not be new.
+///
+/// # Errors
+///
+/// None on the CPU; [`Error::OutOfMemory`], [`Error::Driver`] or [`Error::Kernel`] on a GPU.
+///
+/// # Panics
+///
+/// If the batch does not hold as many tiles of one channel as there are starts, or is not in standard layout: the
+/// caller's mistakes.
+pub fn gather_into<T: Voxel>(
+    device: &Device,
+    volume: ArrayView3<'_, T>,
+    starts: &[[isize; 3]],
+    pad: T,
+    mut batch: ArrayViewMut5<'_, T>,
+) -> Result<(), Error> {
+    let (tiles, channels, slices, rows, columns) = batch.dim();
+    assert!(
+        (tiles, channels) == (starts.len(), 1),
+        "{tiles} tiles of {channels} channels for {}",
+        starts.len()
+    );
+    let voxels = batch.as_slice_mut().expect("a batch in standard layout");
+    if voxels.is_empty() {
+        return Ok(());
+    }
+    if let Device::Cuda(gpu) = device {
+        let there = cuda::gather(gpu, volume, starts, [slices, rows, columns], pad)?;
+        return any::download(&there, voxels);
+    }
+    voxels.par_chunks_mut(rows * columns).enumerate().for_each(|(at, slice)| {
+        let [k, j, i] = starts[at / slices];
+        cut_slice(volume, [k.saturating_add_unsigned(at % slices), j, i], slice, columns, pad);
+    });
+    Ok(())
+}
+
+/// Memory for a batch of `count` tiles of `shape`, `[n, 1, k, j, i]`, of zeros.
+///
+/// # Errors
+///
+/// [`Error::OutOfMemory`] if there is no room for it.
+pub fn empty_batch<T: Voxel>(count: usize, shape: [usize; 3]) -> Result<Array5<T>, Error> {
+    let slices = count.checked_mul(shape[0]).ok_or(Error::OutOfMemory { voxels: usize::MAX })?;
+    let batch = blank([slices, shape[1], shape[2]])?;
+    let batch = batch.into_shape_with_order([count, 1, shape[0], shape[1], shape[2]]);
+    Ok(batch.expect("as many voxels in the same order"))
 }
 
 /// One slice of a tile, with rows of `columns` voxels, whose first voxel lies at `at`.
@@ -59,17 +91,18 @@ fn cut_slice<T: Voxel>(volume: ArrayView3<'_, T>, at: [isize; 3], slice: &mut [T
     let plane = usize::try_from(at[0]).ok().filter(|&k| k < volume.dim().0);
     let inside = along(at[2], columns, all);
     let Some(k) = plane.filter(|_| !inside.is_empty()) else { return slice.fill(pad) };
-    let plane = volume.slice(s![k, .., ..]);
-    // `inside` is not empty, so this is the index of a voxel.
-    let first = at[2].saturating_add_unsigned(inside.start) as usize;
-    let part = first..first + inside.len();
     let within = along(at[1], slice.len() / columns, rows);
-    for (j, row) in slice.chunks_mut(columns).enumerate() {
-        if !within.contains(&j) {
-            row.fill(pad);
-            continue;
-        }
-        let from = plane.slice(s![at[1].saturating_add_unsigned(j), part.clone()]);
+    if within.is_empty() {
+        return slice.fill(pad);
+    }
+    // Neither is empty, so these are the indices of a voxel.
+    let [j, i] = [(at[1], within.start), (at[2], inside.start)]
+        .map(|(at, inside)| at.saturating_add_unsigned(inside) as usize);
+    let part = volume.slice(s![k, j..j + within.len(), i..i + inside.len()]);
+    slice[..within.start * columns].fill(pad);
+    slice[within.end * columns..].fill(pad);
+    let to = slice[within.start * columns..within.end * columns].chunks_mut(columns);
+    for (row, from) in to.zip(part.outer_iter()) {
         row[..inside.start].fill(pad);
         row[inside.end..].fill(pad);
         let to = &mut row[inside.clone()];
@@ -99,6 +132,7 @@ pub fn holding(wanted: &Bits, starts: &[[isize; 3]], shape: [usize; 3]) -> Vec<b
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array3;
     use proptest::prelude::*;
 
     use super::*;

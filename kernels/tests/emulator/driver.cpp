@@ -250,7 +250,14 @@ API cuDeviceGetAttribute(int *value, int attribute, int) {
     }
     return OK;
 }
-API cuDevicePrimaryCtxRetain(void **context, int) { *context = &the_context; return OK; }
+API cuDevicePrimaryCtxRetain(void **context, int) {
+    // Addresses for all memory that there might be, as CUDA takes them: far more than a process may be allowed to fill.
+    static void *reserved =
+        mmap(nullptr, (size_t)256 << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved == MAP_FAILED) return OUT_OF_MEMORY;
+    *context = &the_context;
+    return OK;
+}
 API cuDevicePrimaryCtxRelease_v2(int) { return OK; }
 API cuCtxSetCurrent(void *context) { current_context = context; return OK; }
 API cuCtxGetCurrent(void **context) { *context = current_context; return OK; }

@@ -8,6 +8,7 @@ mod emulator;
 mod bits;
 mod cast;
 mod components;
+mod keep;
 mod measure;
 mod median;
 mod memory;

@@ -59,18 +59,17 @@ def main():
     with torch.no_grad():
         plain = [part.numpy() for part in net(image)]
     fold(net)
-    full = {2: "z", 3: "y", 4: "x"}
-    half = {2: "z_half", 3: "y_half", 4: "x_half"}
+    full = {0: "n", 2: "z", 3: "y", 4: "x"}
+    half = {0: "n", 2: "z_half", 3: "y_half", 4: "x_half"}
     torch.onnx.export(
         net, image, str(args.out), opset_version=17, dynamo=False,
         input_names=["image"], output_names=NAMES,
         dynamic_axes={"image": full, "heat": half, "log_diameter": half, "mask": full},
     )
     model = onnx.load(args.out)
-    # Fixed batch and channel; only z, y and x vary.
+    # One channel; n, z, y and x vary.
     for value in [*model.graph.input, *model.graph.output]:
-        for axis in range(2):
-            value.type.tensor_type.shape.dim[axis].dim_value = 1
+        value.type.tensor_type.shape.dim[1].dim_value = 1
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, args.out)
     session = onnxruntime.InferenceSession(args.out, providers=["CPUExecutionProvider"])

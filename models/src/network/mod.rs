@@ -11,7 +11,7 @@ use half::f16;
 use kernels::Device;
 use kernels::cast::to_single;
 use kernels::gpu::{Gpu, Memory, Volume};
-use kernels::tiles::{gather, gather_on_device};
+use kernels::tiles::{empty_batch, gather_into, gather_on_device};
 use ndarray::{Array3, Array5, ArrayView3, Axis, CowArray, Ix3};
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
@@ -222,7 +222,10 @@ impl Network {
             self.plan(&tensor, &tiling, &mut notes).map_err(|trouble| failed(&self.card, trouble))?;
         loop {
             match self.run_by(plan, &tensor, &tiling, &report) {
-                Ok(outputs) => return Ok(Outputs { outputs, notes }),
+                Ok(outputs) => {
+                    self.leave_room();
+                    return Ok(Outputs { outputs, notes });
+                }
                 Err(Trouble::NoMemory(said)) if plan != Plan::Cpu => {
                     // What it holds is memory too.
                     self.session = None;
@@ -269,21 +272,34 @@ impl Network {
     }
 
     /// How `tensor` is to be run; `notes` hears if the device has no room for it.
-    fn plan(&self, tensor: &Tensor<'_>, tiling: &Tiling, notes: &mut Vec<String>) -> Result<Plan, Trouble> {
-        let Some((gpu, layers_too)) = self.gpu() else { return Ok(Plan::Cpu) };
-        let free = gpu.free_bytes()?;
-        let most_tiles = if self.axes.batch.is_some() { tiling.starts.len() } else { 1 };
-        let mut demand = Demand::of(&self.card, tiling, most_tiles);
+    fn plan(
+        &mut self,
+        tensor: &Tensor<'_>,
+        tiling: &Tiling,
+        notes: &mut Vec<String>,
+    ) -> Result<Plan, Trouble> {
+        let Some((gpu, layers_too)) = self.gpu().map(|(gpu, layers_too)| (gpu.clone(), layers_too)) else {
+            return Ok(Plan::Cpu);
+        };
+        let mut free = gpu.free_bytes()?;
+        let mut demand = Demand::of(&self.card, tiling);
         if matches!(tensor, Tensor::Host(_)) {
             demand.tensor_voxels = tensor.shape().iter().map(|&n| n as u64).product();
         }
-        if layers_too {
+        let mut plan = Plan::new(free, &demand);
+        let made = self.session.as_ref().map(|(kind, _)| kind).filter(|kind| kind.gpu_bytes.is_some());
+        // A session that is to be used again holds already what its layers need.
+        let is_again = made.is_some_and(|made| (made.tile, made.batch) == (tiling.tile, plan.batch()))
+            && plan.batch() == demand.most_tiles;
+        if layers_too && !is_again {
+            let is_first = made.is_none();
+            self.session = None;
+            free = gpu.free_bytes()?;
             demand = demand.with_layers(&self.card, tiling);
-            let is_loaded = self.session.as_ref().is_some_and(|(kind, _)| kind.gpu_bytes.is_some());
-            demand.fixed_bytes =
-                if is_loaded { 0 } else { demand.fixed_bytes + self.weights.bytes().len() as u64 };
+            let libraries = if is_first { demand.fixed_bytes } else { 0 };
+            demand.fixed_bytes = libraries + self.weights.bytes().len() as u64;
+            plan = Plan::new(free, &demand);
         }
-        let plan = Plan::new(free, &demand);
         // Nobody is helped by tiles that go to the device and come back with nothing done.
         let plan = if layers_too || matches!(plan, Plan::Whole { .. }) { plan } else { Plan::Cpu };
         if matches!(plan, Plan::Whole { precision: Precision::Half, .. }) {
@@ -301,6 +317,15 @@ impl Network {
             ));
         }
         Ok(plan)
+    }
+
+    /// Lets go of a session that keeps most of the GPU's memory from the next network.
+    fn leave_room(&mut self) {
+        let had = self.session.as_ref().and_then(|(kind, _)| kind.gpu_bytes);
+        let left = self.gpu().and_then(|(gpu, _)| gpu.free_bytes().ok());
+        if had.zip(left).is_some_and(|(had, left)| left < had / 2) {
+            self.session = None;
+        }
     }
 
     fn smaller(&self, plan: Plan) -> Plan {
@@ -343,17 +368,16 @@ impl Network {
         let tensor = tensor.to_host()?;
         let mut sums = Sum::of_all(&Device::Cpu, &self.card, tensor.dim().into(), tiling)?;
         report(0);
+        let mut tiles = empty_batch(batch, tiling.tile)?;
         for (turn, starts) in tiling.starts.chunks(batch).enumerate() {
             let pad = self.card.input.outside_image;
             let corners = corners(tiling, starts, batch);
-            let tiles = gather(&Device::Cpu, tensor.view(), &corners, tiling.tile, pad)?;
+            gather_into(&Device::Cpu, tensor.view(), &corners, pad, tiles.view_mut())?;
             self.make(Kind { tile: tiling.tile, batch, gpu_bytes })?;
             let parts =
                 session::run(&mut self.session.as_mut().expect(JUST_MADE).1, &self.card, tiles.view())?;
             for (sum, parts) in sums.iter_mut().zip(&parts) {
-                for (&start, part) in starts.iter().zip(parts.outer_iter()) {
-                    sum.add(tiling, start, part.index_axis(Axis(0), 0))?;
-                }
+                sum.add_all(tiling, starts, parts.index_axis(Axis(1), 0))?;
             }
             report(turn * batch + starts.len());
         }

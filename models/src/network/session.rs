@@ -31,7 +31,7 @@ pub(super) struct Kind {
 /// The names that the graph gives to the free sizes of its input.
 #[derive(Debug)]
 pub(super) struct Axes {
-    pub(super) batch: Option<String>,
+    batch: String,
     sizes: [Option<String>; 3],
 }
 
@@ -55,7 +55,8 @@ impl Axes {
             return Err(format!("input {name} has {} axes instead of 5", dimension_symbols.len()));
         }
         let free = |axis: usize| Some(dimension_symbols[axis].clone()).filter(|name| !name.is_empty());
-        Ok(Self { batch: free(0), sizes: [free(2), free(3), free(4)] })
+        let batch = free(0).ok_or_else(|| format!("input {name} takes a fixed number of tiles at once"))?;
+        Ok(Self { batch, sizes: [free(2), free(3), free(4)] })
     }
 }
 
@@ -82,10 +83,8 @@ pub(super) fn session(
     };
     let mut builder = Session::builder(&runtime.environment)?
         .with_execution_providers([provider.error_on_failure()])?
-        .with_intra_threads(threads)?;
-    if let Some(name) = &axes.batch {
-        builder = builder.with_dimension_override(name, kind.batch as i64)?;
-    }
+        .with_intra_threads(threads)?
+        .with_dimension_override(&axes.batch, kind.batch as i64)?;
     for (name, size) in axes.sizes.iter().zip(kind.tile) {
         if let Some(name) = name {
             builder = builder.with_dimension_override(name, size as i64)?;

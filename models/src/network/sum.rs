@@ -3,7 +3,7 @@
 use kernels::Device;
 use kernels::blend::Blend;
 use kernels::gpu::Memory;
-use ndarray::{Array3, ArrayView3, s};
+use ndarray::{Array3, ArrayView4, s};
 
 use super::Trouble;
 use crate::card::{Card, Join};
@@ -64,40 +64,42 @@ impl Sum {
             let at: Vec<_> = starts.iter().map(|start| start.map(|n| n / self.stride)).collect();
             return Ok(blend.add_batch(parts, [1, 0], shape, &at)?);
         }
-        let parts = parts.download()?;
-        for (&start, part) in starts.iter().zip(parts.chunks_exact(shape.iter().product::<usize>().max(1))) {
-            self.add(tiling, start, ArrayView3::from_shape(shape, part).expect("as many as the shape says"))?;
-        }
-        Ok(())
+        let ([a, b, c], parts) = (shape, parts.download()?);
+        let parts = &parts[..starts.len() * a * b * c];
+        let parts = ArrayView4::from_shape([starts.len(), a, b, c], parts);
+        self.add_all(tiling, starts, parts.expect("as many as the shape says"))
     }
 
-    /// Adds what the tile at `start` gave, on the host.
-    pub(super) fn add(
+    /// Adds what the tiles at `starts` gave, `[n, a, b, c]` on the host.
+    pub(super) fn add_all(
         &mut self,
         tiling: &Tiling,
-        start: [usize; 3],
-        part: ArrayView3<'_, f32>,
+        starts: &[[usize; 3]],
+        parts: ArrayView4<'_, f32>,
     ) -> Result<(), Trouble> {
         let expected = self.part(tiling);
-        if part.shape() != expected {
+        if parts.shape()[1..] != expected {
             return Err(Trouble::Other(format!(
                 "output {} is {:?} instead of {expected:?}",
                 self.name,
-                part.shape()
+                &parts.shape()[1..]
             )));
         }
-        let start = start.map(|n| n / self.stride);
+        let starts = starts.iter().map(|start| start.map(|n| n / self.stride));
+        let tiles: Vec<_> = parts.into_outer_iter().zip(starts).collect();
         match &mut self.kind {
-            Kind::Blended(blend) => Ok(blend.add(part, start)?),
+            Kind::Blended(blend) => blend.add_all(&tiles)?,
             Kind::SideBySide(whole) => {
-                let [a, b, c] = start;
-                let mut place = whole.slice_mut(s![a.., b.., c..]);
-                let size: [usize; 3] = std::array::from_fn(|axis| place.shape()[axis].min(expected[axis]));
-                let inside = s![..size[0], ..size[1], ..size[2]];
-                place.slice_mut(inside).assign(&part.slice(inside));
-                Ok(())
+                for (part, [a, b, c]) in tiles {
+                    let mut place = whole.slice_mut(s![a.., b.., c..]);
+                    let size: [usize; 3] =
+                        std::array::from_fn(|axis| place.shape()[axis].min(expected[axis]));
+                    let inside = s![..size[0], ..size[1], ..size[2]];
+                    place.slice_mut(inside).assign(&part.slice(inside));
+                }
             }
         }
+        Ok(())
     }
 
     /// The name of the output, and all of it.
