@@ -79,6 +79,14 @@ pub(super) fn with_left<const N: usize>(rows: [&[u64]; N], at: usize) -> [u64; 2
     [any, any << 1 | before >> 63]
 }
 
+/// Whether there is nothing in some words.
+#[inline(always)]
+fn is_empty(words: &[u64]) -> bool {
+    let (fours, rest) = words.as_chunks::<4>();
+    let any = fours.iter().fold([0; 4], |any, four| std::array::from_fn(|w| any[w] | four[w]));
+    any.iter().chain(rest).fold(0, |any, word| any | word) == 0
+}
+
 impl Blocks {
     pub(super) fn new([rows, columns]: [usize; 2], neighbours: Neighbours) -> Self {
         let size = if neighbours == Neighbours::TwentySix { 2 } else { 1 };
@@ -127,15 +135,17 @@ at_each_level! {
         let all = blocks.neighbours == Neighbours::TwentySix;
         for (block, start) in (0..rows).step_by(blocks.size).enumerate() {
             let end = (start + blocks.size).min(rows) - 1;
+            layers.starts[block + 1] = layers.starts[block];
+            let part = |slice: usize| &slices[(slice * rows + start) * stride..][..(end + 1 - start) * stride];
+            if is_empty(part(0)) && (last_slice == 0 || is_empty(part(last_slice))) {
+                continue;
+            }
             // Where a block is one row, it is all of them.
             let (low, low_end) = (row(0, start), row(0, end));
             let (high, high_end) = (row(last_slice, start), row(last_slice, end));
-            let some = match blocks.size {
+            match blocks.size {
                 1 => layers.find(block, [low], sets),
                 _ => layers.find(block, [low, low_end, high, high_end], sets),
-            };
-            if !some {
-                continue;
             }
             let (mine, under) = (layers.now + block * stride, layers.below + block * stride);
             let mut count = 0;
@@ -169,29 +179,24 @@ at_each_level! {
 }
 
 impl Layers {
-    /// Adds the runs of a block of rows to the sets; whether there are any.
+    /// Adds the runs of a block of rows to the sets, and lists its words.
     #[inline(always)]
-    fn find<const N: usize>(&mut self, block: usize, rows: [&[u64]; N], sets: &mut Sets) -> bool {
+    fn find<const N: usize>(&mut self, block: usize, rows: [&[u64]; N], sets: &mut Sets) {
         let stride = rows[0].len();
         let rows = rows.map(|row| &row[..stride]);
         let first = self.starts[block];
-        self.starts[block + 1] = first;
-        if (0..stride).fold(0, |any, w| rows.iter().fold(any, |any, row| any | row[w])) == 0 {
-            return false;
-        }
         let runs = &mut self.runs[self.now + block * stride..][..stride];
         let filled = &mut self.filled[first..][..stride];
         let (mut count, mut runs_before) = (0, sets.len());
-        for at in 1..stride {
+        for (at, runs) in runs.iter_mut().enumerate().skip(1) {
             let [any, left] = with_left(rows, at);
-            runs[at] = Runs { firsts: any & !left, before: runs_before.wrapping_sub(1) };
-            runs_before += runs[at].firsts.count_ones();
+            *runs = Runs { firsts: any & !left, before: runs_before.wrapping_sub(1) };
+            runs_before += runs.firsts.count_ones();
             filled[count] = at as u32;
             count += usize::from(any | left != 0);
         }
         self.starts[block + 1] = first + count;
         sets.add(runs_before);
-        true
     }
 
     /// Lists where the runs of `here` and `there` touch, after the first `count` of the list. Each is what is in

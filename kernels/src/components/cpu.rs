@@ -207,16 +207,19 @@ at_each_level! {
         let mut numbers = vec![u32::MAX; firsts.len()];
         let mut sums: Vec<Sums> = Vec::new();
         let mut runs = slab.ends.as_chunks::<2>().0.iter().zip(&mut slab.labels);
-        for (row, range) in slab.starts.array_windows::<2>().enumerate() {
-            let (k, j) = ((slab.first_slice + row / rows) as u32, (row % rows) as u32);
-            for (&run, label) in runs.by_ref().take((range[1] - range[0]) as usize) {
-                let number = &mut numbers[firsts[*label as usize] as usize];
-                if *number == u32::MAX {
-                    *number = sums.len() as u32;
-                    sums.push(Sums::NONE);
+        let mut before = 0;
+        for (k, ends) in (slab.first_slice as u32..).zip(slab.starts[1..].chunks_exact(rows)) {
+            for (j, &end) in (0..).zip(ends) {
+                for (&run, label) in runs.by_ref().take((end - before) as usize) {
+                    let number = &mut numbers[firsts[*label as usize] as usize];
+                    if *number == u32::MAX {
+                        *number = sums.len() as u32;
+                        sums.push(Sums::NONE);
+                    }
+                    *label = *number;
+                    sums[*number as usize].add(k, j, run);
                 }
-                *label = *number;
-                sums[*number as usize].add(k, j, run);
+                before = end;
             }
         }
         sums

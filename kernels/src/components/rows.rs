@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
+use super::blocks::{Blocks, Layers, up_to_lowest, with_left};
 use crate::bits::pack_where;
 use crate::simd::{Level, at_each_level};
-
-use super::blocks::{Blocks, Layers, up_to_lowest, with_left};
 
 /// The first column of a run and the one past its last.
 pub(crate) type Run = [u32; 2];
@@ -81,7 +80,8 @@ at_each_level! {
         for (block, rows) in slice.chunks(blocks.size * stride).enumerate() {
             let (runs, filled) = layers.block(block, stride);
             if filled.is_empty() {
-                starts.extend(rows.chunks_exact(stride).map(|_| (before + run) as u32));
+                let rows = blocks.size.min(blocks.rows - block * blocks.size);
+                starts.extend(std::iter::repeat_n((before + run) as u32, rows));
                 continue;
             }
             for row in rows.chunks_exact(stride) {
