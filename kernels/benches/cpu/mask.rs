@@ -89,6 +89,9 @@ fn tiles(bench: &Bench) -> Result<(), Error> {
         }
         blend.finish()
     })?;
+    let all: Vec<_> = at.iter().map(|&at| (tile.view(), at)).collect();
+    bench
+        .time("blend 27 tiles of 96^3 into 192^3 at once", || Blend::new(CPU, [192; 3])?.finish_with(&all))?;
     let volume = Array3::from_elem((192, 192, 192), 0.5_f32);
     let at: Vec<_> = at.iter().map(|at| at.map(|n| n as isize - 8)).collect();
     bench.time("gather 27 tiles of 96^3 from 192^3", || gather(CPU, volume.view(), &at, [96; 3], -1.0))?;

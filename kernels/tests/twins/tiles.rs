@@ -51,11 +51,11 @@ fn tiles_are_blended_on_a_device_to_the_bits_of_the_cpu() {
             }
         }
         // Of another size, over the edge, and beyond it.
-        for at in [[7, 18, 60], [0, 0, 0], [9, 0, 0]] {
-            blends.iter_mut().for_each(|blend| blend.add(volume([5, 6, 13]).view(), at).unwrap());
-        }
-        let [finished, above] = blends;
-        (finished.finish().unwrap().mapv(f32::to_bits), above.above(12.5).unwrap())
+        let other = volume([5, 6, 13]);
+        let last = [[7, 18, 60], [0, 0, 0], [9, 0, 0]].map(|at| (other.view(), at));
+        let [finished, mut above] = blends;
+        above.add_all(&last).unwrap();
+        (finished.finish_with(&last).unwrap().mapv(f32::to_bits), above.above(12.5).unwrap())
     };
     assert_eq!(on(&device), on(&Device::Cpu));
     let empty = |device: &Device| Blend::new(device, [2, 3, 4]).unwrap().finish().unwrap();
