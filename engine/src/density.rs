@@ -127,9 +127,21 @@ fn is_in_haze(volume: &Volume<i16>, mask: &Mask) -> bool {
     let Some(slice) = (0..mask.voxels.dim().0).max_by_key(|&k| per_slice(k)) else { return false };
     let plane = mask.voxels.index_axis(Axis(0), slice);
     let [k0, j0, i0] = mask.corner;
-    let set: Vec<[f64; 2]> = plane
+    let is_set =
+        |j: Option<usize>, i: Option<usize>| j.zip(i).is_some_and(|at| plane.get(at).is_some_and(|set| *set));
+    // The nearest of its voxels to one outside has a neighbour that is not set: the others need no look.
+    let is_border = |j: usize, i: usize| {
+        let beside = [
+            (j.checked_sub(1), Some(i)),
+            (Some(j + 1), Some(i)),
+            (Some(j), i.checked_sub(1)),
+            (Some(j), Some(i + 1)),
+        ];
+        beside.into_iter().any(|(j, i)| !is_set(j, i))
+    };
+    let border: Vec<[f64; 2]> = plane
         .indexed_iter()
-        .filter(|(_, set)| **set)
+        .filter(|((j, i), set)| **set && is_border(*j, *i))
         .map(|((j, i), _)| [(j0 + j) as f64 * spacing.j, (i0 + i) as f64 * spacing.i])
         .collect();
     let [_, rows, columns] = volume.shape();
@@ -142,12 +154,12 @@ fn is_in_haze(volume: &Volume<i16>, mask: &Mask) -> bool {
     for j in range(j0, plane.dim().0, rows, spacing.j) {
         for i in range(i0, plane.dim().1, columns, spacing.i) {
             let hu = volume.voxels[(k0 + slice, j, i)];
-            if hu > SOLID_HU {
+            if hu > SOLID_HU || is_set(j.checked_sub(j0), i.checked_sub(i0)) {
                 continue;
             }
             let at = [j as f64 * spacing.j, i as f64 * spacing.i];
             let away = |from: &[f64; 2]| (from[0] - at[0]).hypot(from[1] - at[1]);
-            let nearest = set.iter().map(away).fold(f64::INFINITY, f64::min);
+            let nearest = border.iter().map(away).fold(f64::INFINITY, f64::min);
             for (ring, [near, far]) in rings.iter_mut().zip(RINGS_MM) {
                 if (near..far).contains(&nearest) {
                     ring.push(hu);
