@@ -1,6 +1,8 @@
 //! Voxels as bits, 64 in a word, and back.
 
-use crate::simd::{Instructions, Level};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Instructions;
+use crate::simd::Level;
 
 /// One bit per voxel of each row of `columns` voxels that `is_in` says is wanted, the first one lowest; each row
 /// starts a new word.

@@ -18,7 +18,9 @@ use rayon::prelude::*;
 use super::along::{Along, Taps, Wanted, Z};
 use crate::resample::Extent;
 use crate::resample::rows::{fetch, settle};
-use crate::simd::{Instructions, Level, at_each_level};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Instructions;
+use crate::simd::{Level, at_each_level};
 use crate::{Error, Real, Voxel, blank};
 
 /// Lines that are filtered together.

@@ -3,7 +3,9 @@
 use super::{Kept, convert, mix};
 use crate::Voxel;
 use crate::grid::Axis;
-use crate::simd::{Instructions, Level};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Instructions;
+use crate::simd::Level;
 
 /// How many voxels are picked at once.
 pub(crate) const LANES: usize = 16;

@@ -3,7 +3,9 @@
 use half::f16;
 
 use super::mix;
-use crate::simd::{Instructions, Level, at_each_level};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Instructions;
+use crate::simd::{Level, at_each_level};
 
 /// Values that are to be stored.
 pub trait Values: Copy {
@@ -192,15 +194,16 @@ pub(crate) fn store_f32<V: Values>(
     if past_caches {
         let head = to.as_ptr().align_offset(64).min(to.len());
         scaled_f32(level, &mut to[..head], values, onto);
-        let to = &mut to[head..];
         done = head
             + match level.instructions() {
                 // SAFETY: the level says that the machine has AVX-512.
                 #[cfg(target_arch = "x86_64")]
-                Instructions::Avx512 => unsafe { stream_f32_avx512(to, values.from(head), onto) },
+                Instructions::Avx512 => unsafe {
+                    stream_f32_avx512(&mut to[head..], values.from(head), onto)
+                },
                 // SAFETY: the level says that the machine has AVX2.
                 #[cfg(target_arch = "x86_64")]
-                Instructions::Avx2 => unsafe { stream_f32_avx2(to, values.from(head), onto) },
+                Instructions::Avx2 => unsafe { stream_f32_avx2(&mut to[head..], values.from(head), onto) },
                 _ => 0,
             };
     }
