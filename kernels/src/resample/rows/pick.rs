@@ -100,40 +100,30 @@ impl Picks {
         if let Some(start) = self.whole() {
             return convert(level, &mut to[..count], &row[start..][..count]);
         }
-        match T::kept(row) {
-            Kept::Words(row) => self.words(level, to, row),
-            Kept::Singles(row) => self.singles(level, to, row),
-            Kept::Others => {
-                converted.resize(converted.len().max(row.len()), 0.0);
-                convert(level, &mut converted[..row.len()], row);
-                self.singles(level, to, &converted[..row.len()]);
-            }
+        if let Kept::Others = T::kept(row) {
+            converted.resize(converted.len().max(row.len()), 0.0);
+            convert(level, &mut converted[..row.len()], row);
+            return self.pick_kept(level, to, &converted[..row.len()]);
         }
+        self.pick_kept(level, to, row);
     }
 
-    fn words(&self, level: Level, to: &mut [f32], row: &[i16]) {
+    /// From voxels of a kind that is picked from as it is.
+    fn pick_kept<T: Voxel>(&self, level: Level, to: &mut [f32], row: &[T]) {
         match (level.instructions(), &self.windows) {
             // SAFETY: the level says that the machine has AVX-512.
             #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx512, Some(windows)) => unsafe { words_avx512(to, row, windows) },
-            // SAFETY: the level says that the machine has AVX2.
-            #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx512 | Instructions::Avx2, _) if self.of_two() => unsafe {
-                self.words_avx2(to, row);
+            (Instructions::Avx512, Some(windows)) => unsafe {
+                match T::kept(row) {
+                    Kept::Words(row) => words_avx512(to, row, windows),
+                    Kept::Singles(row) => singles_avx512(to, row, windows),
+                    Kept::Others => self.one_by_one(0, to, row),
+                }
             },
-            _ => self.one_by_one(0, to, row),
-        }
-    }
-
-    fn singles(&self, level: Level, to: &mut [f32], row: &[f32]) {
-        match (level.instructions(), &self.windows) {
-            // SAFETY: the level says that the machine has AVX-512.
-            #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx512, Some(windows)) => unsafe { singles_avx512(to, row, windows) },
             // SAFETY: the level says that the machine has AVX2.
             #[cfg(target_arch = "x86_64")]
             (Instructions::Avx512 | Instructions::Avx2, _) if self.of_two() => unsafe {
-                self.singles_avx2(to, row);
+                self.gathered_avx2(to, row);
             },
             _ => self.one_by_one(0, to, row),
         }
@@ -167,31 +157,7 @@ impl Picks {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn words_avx2(&self, to: &mut [f32], row: &[i16]) {
-        use std::arch::x86_64::*;
-        let row = &row[..row.len().min(i32::MAX as usize)];
-        for (chunk, (to, first)) in to.chunks_mut(8).zip(self.first.chunks(8)).enumerate() {
-            let start = 8 * chunk;
-            if first.len() < 8 || !first.iter().all(|&first| (first as usize) + 1 < row.len()) {
-                self.one_by_one(start, to, row);
-                continue;
-            }
-            let weights = &self.weights[start..][..8];
-            // SAFETY: all are eight long, and each of the indices is that of two voxels of the row.
-            unsafe {
-                let at = _mm256_loadu_si256(first.as_ptr().cast());
-                let pair = _mm256_i32gather_epi32::<2>(row.as_ptr().cast(), at);
-                let low = _mm256_cvtepi32_ps(_mm256_srai_epi32::<16>(_mm256_slli_epi32::<16>(pair)));
-                let high = _mm256_cvtepi32_ps(_mm256_srai_epi32::<16>(pair));
-                let added = _mm256_mul_ps(_mm256_sub_ps(high, low), _mm256_loadu_ps(weights.as_ptr()));
-                _mm256_storeu_ps(to.as_mut_ptr(), _mm256_add_ps(low, added));
-            }
-        }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn singles_avx2(&self, to: &mut [f32], row: &[f32]) {
+    fn gathered_avx2<T: Voxel>(&self, to: &mut [f32], row: &[T]) {
         use std::arch::x86_64::*;
         let row = &row[..row.len().min(i32::MAX as usize)];
         for (chunk, (to, first)) in to.chunks_mut(8).zip(self.first.chunks(8)).enumerate() {
@@ -204,8 +170,22 @@ impl Picks {
             // SAFETY: all are eight long, and the indices lie in the row, as does the one after each.
             unsafe {
                 let at = _mm256_loadu_si256(first.as_ptr().cast());
-                let low = _mm256_i32gather_ps::<4>(row.as_ptr(), at);
-                let high = _mm256_i32gather_ps::<4>(row.as_ptr().add(1), at);
+                let [low, high] = match T::kept(row) {
+                    Kept::Words(row) => {
+                        // Both at once: the lower half and the upper.
+                        let pair = _mm256_i32gather_epi32::<2>(row.as_ptr().cast(), at);
+                        let low = _mm256_srai_epi32::<16>(_mm256_slli_epi32::<16>(pair));
+                        [_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(_mm256_srai_epi32::<16>(pair))]
+                    }
+                    Kept::Singles(row) => [
+                        _mm256_i32gather_ps::<4>(row.as_ptr(), at),
+                        _mm256_i32gather_ps::<4>(row.as_ptr().add(1), at),
+                    ],
+                    Kept::Others => {
+                        self.one_by_one(start, to, row);
+                        continue;
+                    }
+                };
                 let added = _mm256_mul_ps(_mm256_sub_ps(high, low), _mm256_loadu_ps(weights.as_ptr()));
                 _mm256_storeu_ps(to.as_mut_ptr(), _mm256_add_ps(low, added));
             }
